@@ -1,0 +1,88 @@
+"""What the core needs from outside, as Protocols. Adapters and fakes honour them; one contract test holds both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import Protocol
+
+from core.chat import ChatRequest, Delta
+from core.messages import Answer, Attachment, ReplyOrder, WorkspaceKey
+
+
+class Clock(Protocol):
+    """Time. `now` is aware and UTC; `monotonic` in seconds."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class LanguageModel(Protocol):
+    """A home of models."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """Makes exactly one HTTP request; yields deltas, the last one a Finish. Raises ModelError.
+
+        Closing the iterator closes the connection at once.
+        """
+        ...
+
+
+class PostLog(Protocol):
+    """Where a Reply remembers the posts of its turn. Each call is stored before it returns."""
+
+    async def add(self, ordinal: int, platform_id: str, start: int) -> None: ...
+    async def close(self, ordinal: int) -> None: ...
+    async def drop(self, ordinal: int) -> None: ...
+
+
+class Reply(Protocol):
+    """One answer as it appears in its place. Only `finish` waits for the platform."""
+
+    def status(self, name: str, count: int = 0) -> None:
+        """Says what is happening while no text is there: "thinking", "reading_images" (names of `bots.replies`)."""
+        ...
+
+    def write(self, text: str) -> None:
+        """More of the model's text. Never waits."""
+        ...
+
+    async def finish(self, answer: Answer) -> None:
+        """Shows the whole answer and its notices; returns when the platform has them. Raises PlatformError."""
+        ...
+
+    async def abandon(self) -> None:
+        """Stops writing and leaves the posts as they are: another attempt goes on in them."""
+        ...
+
+
+class ChatPlatform(Protocol):
+    """A chat platform, as the core sees it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reply(self, order: ReplyOrder, posts: PostLog) -> Reply:
+        """The answer to one turn; its sign of life goes out at once."""
+        ...
+
+    async def download(self, workspace: WorkspaceKey, attachment: Attachment, limit: int) -> bytes:
+        """Reads a file, `limit` bytes at most. Raises AttachmentError."""
+        ...
+
+
+class TurnQueue(Protocol):
+    """Turns to run: in order within a conversation, side by side otherwise."""
+
+    def put(self, turn: int, conversation: int) -> None:
+        """Makes a committed turn known. Calling twice is harmless."""
+        ...
+
+    async def start(self, run: Callable[[int], Awaitable[None]]) -> None:
+        """Takes up what is unfinished, then whatever is put."""
+        ...
+
+    async def stop(self, patience: float) -> None:
+        """Takes no more turns; waits `patience` seconds for the running ones, then cancels them."""
+        ...
