@@ -1,0 +1,78 @@
+"""A home: a place that serves models, what it speaks and what it charges."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from core.errors import SettingsError
+
+Kind = Literal["mistral", "openai"]
+Region = Literal["global", "eu", "us"]
+_HOSTS: dict[Region, tuple[str, int]] = {
+    "global": ("https://api.mistral.ai", 10),
+    "eu": ("https://api.eu.mistral.ai", 11),
+    "us": ("https://api.us.mistral.ai", 11),
+}
+_EXAMPLE = "example: https://api.mistral.ai"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """`base_url` with or without `/v1`. `kind`: Mistral's own strict API, or a server that speaks OpenAI's.
+
+    `priced`: its calls cost what the catalogue says, times `price_tenths` / 10. The key is never shown.
+    """
+
+    name: str
+    base_url: str
+    kind: Kind = "mistral"
+    api_key: str = field(default="", repr=False)
+    priced: bool = True
+    price_tenths: int = 10
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.username is not None or parts.password is not None:
+            raise SettingsError("MISTRAL_BASE_URL: a name and password do not belong in it; use MISTRAL_API_KEY")
+        try:
+            port_is_fine = parts.port != 0
+        except ValueError:
+            port_is_fine = False
+        if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+            raise SettingsError(f"MISTRAL_BASE_URL: not an http or https address; {_EXAMPLE}")
+        if parts.query or parts.fragment:
+            raise SettingsError(f"MISTRAL_BASE_URL: it ends with its path, without ? or #; {_EXAMPLE}")
+        if not all(" " < character < "\x7f" for character in self.api_key):
+            raise SettingsError("MISTRAL_API_KEY: it has a space or a character that no key has; example: copy it anew")
+
+    @classmethod
+    def of_region(cls, region: Region, api_key: str) -> Home:
+        """Mistral's own API in that region."""
+        base_url, price_tenths = _HOSTS[region]
+        return cls(f"mistral-{region}", base_url, api_key=api_key, price_tenths=price_tenths)
+
+    @classmethod
+    def at(cls, base_url: str, api_key: str = "", *, self_hosted: bool = False) -> Home:
+        """Another base: Mistral's shape at the catalogue's prices, or a free OpenAI-compatible server of one's own."""
+        if self_hosted:
+            return cls("self-hosted", base_url, "openai", api_key, priced=False)
+        return cls("custom", base_url, "mistral", api_key)
+
+    def url(self, path: str) -> str:
+        """The address of `path` (as `chat/completions`) under this home's version 1."""
+        base = self.base_url.rstrip("/")
+        return f"{base}/{path}" if base.endswith("/v1") else f"{base}/v1/{path}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is this machine itself, which no proxy reaches."""
+        host = urlsplit(self.base_url).hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
