@@ -1,0 +1,211 @@
+"""The tables of DESIGN.md, section 5, as far as they are needed yet. Rows never leave `core/store`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field
+
+from core.store.columns import BigInt, Table, key, moment, reference
+
+
+class Workspace(Table, table=True):
+    __tablename__ = "workspace"
+    __table_args__ = (UniqueConstraint("platform", "external_id"),)
+    id: int | None = key()
+    platform: str
+    external_id: str
+    name: str | None = None
+    zone: str | None = None
+    created_at: datetime = moment()
+
+
+class Person(Table, table=True):
+    """Who wrote. Erasable: forgetting empties `name` and replaces `external_id`; nothing else names a person."""
+
+    __tablename__ = "person"
+    __table_args__ = (UniqueConstraint("workspace_id", "external_id"),)
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    external_id: str
+    name: str | None = None
+    forgotten_at: datetime | None = moment(optional=True)
+
+
+class Conversation(Table, table=True):
+    """What belongs together. `begun_with_bot`: its first message was addressed to the bot.
+
+    `history_from_seq`: nothing before it is shown to the model ("reset"). `trimmed_to_seq`: where the last trimming
+    in big steps let the history begin. `asker_id`: whose question came last; `others_since`: somebody else has
+    written after it.
+    """
+
+    __tablename__ = "conversation"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "channel", "root"),
+        Index("ix_conversation_recent", "workspace_id", "channel", "last_at"),
+    )
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    kind: str
+    channel: str
+    root: str
+    begun_with_bot: bool
+    left: bool = False
+    last_seq: int = 0
+    history_from_seq: int = 0
+    trimmed_to_seq: int = 0
+    asker_id: int | None = reference("person.id", optional=True)
+    others_since: bool = False
+    assistant: str | None = None
+    model: str | None = None
+    created_at: datetime = moment()
+    last_at: datetime = moment()
+
+
+class Message(Table, table=True):
+    """One message of a conversation. An answer has source "turn" and the turn's id: a turn has one answer at most."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "source", "source_id"),
+        UniqueConstraint("conversation_id", "seq"),
+    )
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    conversation_id: int = reference("conversation.id")
+    seq: int
+    role: str  # person | assistant | command (never shown to the model)
+    source: str
+    source_id: str
+    person_id: int | None = reference("person.id", optional=True, index=True)
+    parent_id: int | None = reference("message.id", optional=True)
+    text: str
+    addressed: bool
+    sent_at: datetime = moment()
+    edited_at: datetime | None = moment(optional=True)
+    deleted_at: datetime | None = moment(optional=True)
+
+
+class Blob(Table, table=True):
+    """Bytes of an image as the model is shown it, by workspace and hash, so that no workspace shares one."""
+
+    __tablename__ = "blob"
+    workspace_id: int = Field(foreign_key="workspace.id", primary_key=True, sa_type=BigInt)
+    sha256: str = Field(primary_key=True)
+    mime: str
+    width: int
+    height: int
+    data: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = moment()
+
+
+class Attachment(Table, table=True):
+    """A file of a message. `state`: pending, ready (`sha256` names its blob) or refused (`refusal` says why)."""
+
+    __tablename__ = "attachment"
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    message_id: int = reference("message.id", index=True)
+    platform_id: str
+    name: str
+    mime: str
+    size: int
+    url: str
+    state: str = "pending"
+    sha256: str | None = None
+    refusal: str | None = None
+
+
+class Turn(Table, table=True):
+    """One answer to produce. `command`: answered by ourselves, without a model. `address`: how to reach its place."""
+
+    __tablename__ = "turn"
+    __table_args__ = (
+        UniqueConstraint("message_id", "ordinal"),
+        Index("ix_turn_conversation", "conversation_id", "id"),
+        Index("ix_turn_state", "state", "id"),
+    )
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    conversation_id: int = reference("conversation.id")
+    message_id: int = reference("message.id")
+    cause: str  # asked | regenerated | continued | edited
+    ordinal: int = 1
+    supersedes: int | None = reference("turn.id", optional=True)
+    command: str | None = None
+    state: str = "queued"  # queued | running | done | failed | cancelled
+    attempt: int = 0
+    lease_until: datetime | None = moment(optional=True)
+    stop_requested_at: datetime | None = moment(optional=True)
+    stopped_by: int | None = reference("person.id", optional=True)
+    address: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    answer_id: int | None = reference("message.id", optional=True)
+    outcome: str | None = None
+    notices: list[dict[str, Any]] | None = Field(default=None, sa_type=JSON)
+    created_at: datetime = moment()
+    started_at: datetime | None = moment(optional=True)
+    finished_at: datetime | None = moment(optional=True)
+
+
+class Post(Table, table=True):
+    """A message of ours on the platform that shows a part of an answer."""
+
+    __tablename__ = "post"
+    __table_args__ = (UniqueConstraint("turn_id", "ordinal"), Index("ix_post_platform", "workspace_id", "platform_id"))
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    turn_id: int = reference("turn.id")
+    ordinal: int
+    platform_id: str
+    start: int
+    closed: bool = False
+
+
+class Control(Table, table=True):
+    """A button of ours. Its id is not to be guessed; it works as long as its turn is stored."""
+
+    __tablename__ = "control"
+    id: str = Field(primary_key=True)
+    workspace_id: int = reference("workspace.id")
+    turn_id: int = reference("turn.id", index=True)
+    kind: str  # stop
+    person_id: int = reference("person.id")
+    created_at: datetime = moment()
+    used_at: datetime | None = moment(optional=True)
+
+
+class Usage(Table, table=True):
+    """One model call, as billed; append-only. Costs in micro-dollars; `estimated` where the provider told no usage."""
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index("ix_usage_workspace_date", "workspace_id", "local_date"),
+        Index("ix_usage_conversation", "conversation_id"),
+    )
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    conversation_id: int = reference("conversation.id")
+    turn_id: int = reference("turn.id", index=True)
+    person_id: int | None = reference("person.id", optional=True)
+    channel: str
+    attempt: int
+    home: str
+    model: str
+    price_from: date | None = None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_microusd: int = Field(sa_type=BigInt)
+    estimated: bool
+    local_date: date
+    day_period: str
+    month_period: str
+    first_text_ms: int | None = None
+    total_ms: int
+    outcome: str
+    correlation_id: str | None = None
+    corrects: int | None = reference("usage.id", optional=True)
+    at: datetime = moment()

@@ -1,0 +1,202 @@
+"""Turns: their states change by compare-and-set on (id, state, attempt)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, insert, select, update
+
+from core.messages import Answer, Notice
+from core.store import tables
+from core.store.database import Connection
+
+_turn = tables.Turn.__table__  # type: ignore[attr-defined]
+_workspace = tables.Workspace.__table__  # type: ignore[attr-defined]
+_conversation = tables.Conversation.__table__  # type: ignore[attr-defined]
+_message = tables.Message.__table__  # type: ignore[attr-defined]
+_person = tables.Person.__table__  # type: ignore[attr-defined]
+
+LEASE = timedelta(minutes=15)
+UNFINISHED = ("queued", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A claimed turn with what is needed to run it. `answer` is set when an earlier attempt already had one."""
+
+    id: int
+    attempt: int
+    workspace: int
+    platform: str
+    workspace_id: str
+    zone: str | None
+    conversation: int
+    message: int
+    question: str
+    asker: str
+    asker_number: int
+    command: str | None
+    address: dict[str, str]
+    stop_requested: bool
+    answer_id: int | None
+    outcome: str | None
+    notices: tuple[Notice, ...]
+
+
+async def put(
+    connection: Connection,
+    workspace: int,
+    conversation: int,
+    message: int,
+    *,
+    address: dict[str, str],
+    command: str | None,
+    now: datetime,
+) -> int:
+    """Queues the first turn of a message; returns its number."""
+    row = insert(_turn).values(
+        workspace_id=workspace,
+        conversation_id=conversation,
+        message_id=message,
+        cause="asked",
+        command=command,
+        address=address,
+        created_at=now,
+    )
+    return int((await connection.execute(row.returning(_turn.c.id))).scalar_one())
+
+
+async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
+    """queued → running under a lease, one attempt more. None: somebody else has it, or it is over."""
+    claimed = (
+        update(_turn)
+        .where(_turn.c.id == turn, _turn.c.state == "queued")
+        .values(
+            state="running",
+            attempt=_turn.c.attempt + 1,
+            lease_until=now + LEASE,
+            started_at=func.coalesce(_turn.c.started_at, now),
+        )
+    )
+    if (await connection.execute(claimed)).rowcount != 1:
+        return None
+    query = (
+        select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
+        .add_columns(_message.c.source_id, _message.c.person_id, _person.c.external_id.label("asker"))
+        .join_from(_turn, _workspace, _workspace.c.id == _turn.c.workspace_id)
+        .join(_message, _message.c.id == _turn.c.message_id)
+        .join(_person, _person.c.id == _message.c.person_id)
+        .where(_turn.c.id == turn)
+    )
+    row = (await connection.execute(query)).one()
+    return Turn(
+        id=row.id,
+        attempt=row.attempt,
+        workspace=row.workspace_id,
+        platform=row.platform,
+        workspace_id=row.external_id,
+        zone=row.zone,
+        conversation=row.conversation_id,
+        message=row.message_id,
+        question=row.source_id,
+        asker=row.asker,
+        asker_number=row.person_id,
+        command=row.command,
+        address=row.address,
+        stop_requested=row.stop_requested_at is not None,
+        answer_id=row.answer_id,
+        outcome=row.outcome,
+        notices=_notices(row.notices),
+    )
+
+
+async def answered(connection: Connection, turn: Turn, answer_id: int | None, answer: Answer) -> bool:
+    """Keeps the answer with the running turn, before its last write: a later attempt only shows it again."""
+    notices = [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices]
+    return await _change(connection, turn, "running", answer_id=answer_id, outcome=answer.outcome, notices=notices)
+
+
+async def finish(connection: Connection, turn: Turn, outcome: str, now: datetime) -> bool:
+    """running → done, failed or cancelled. False: the turn was not ours any more."""
+    return await _change(connection, turn, "running", state=outcome, finished_at=now, lease_until=None)
+
+
+async def give_back(connection: Connection, turn: Turn) -> bool:
+    """running → queued: drained, to be run again."""
+    return await _change(connection, turn, "running", state="queued", lease_until=None)
+
+
+async def take_up(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
+    """What is unfinished of these platforms as (turn, conversation), oldest first; running → queued.
+
+    Only for the one process that holds the file's lock: nobody else can be running any of them.
+    """
+    ours = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform.in_(platforms))
+    await connection.execute(
+        update(_turn).where(_turn.c.state == "running", ours).values(state="queued", lease_until=None)
+    )
+    return await queued(connection, platforms)
+
+
+async def expire(connection: Connection, platform: str, now: datetime) -> int:
+    """Fails what a dead process of that platform left running past its lease; returns how many."""
+    theirs = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform == platform)
+    late = update(_turn).where(_turn.c.state == "running", theirs, _turn.c.lease_until < now)
+    result = await connection.execute(late.values(state="failed", outcome="failed", finished_at=now))
+    return int(result.rowcount)
+
+
+async def request_stop(connection: Connection, workspace: int, turn: int, person: int, now: datetime) -> bool:
+    """Asks an unfinished turn to stop. False: it is over."""
+    asked = (
+        update(_turn)
+        .where(_turn.c.workspace_id == workspace, _turn.c.id == turn, _turn.c.state.in_(UNFINISHED))
+        .values(stop_requested_at=now, stopped_by=person)
+    )
+    return (await connection.execute(asked)).rowcount == 1
+
+
+async def unfinished(
+    connection: Connection, workspace: int, channel: str, *, conversation: int | None, asker: int | None
+) -> list[int]:
+    """The turns in a channel that are queued or running and ask a model, oldest first; None: of any."""
+    query = (
+        select(_turn.c.id)
+        .join_from(_turn, _conversation, _conversation.c.id == _turn.c.conversation_id)
+        .join(_message, _message.c.id == _turn.c.message_id)
+        .where(
+            _turn.c.workspace_id == workspace,
+            _conversation.c.channel == channel,
+            _turn.c.state.in_(UNFINISHED),
+            _turn.c.command.is_(None),
+        )
+    )
+    if conversation is not None:
+        query = query.where(_turn.c.conversation_id == conversation)
+    if asker is not None:
+        query = query.where(_message.c.person_id == asker)
+    return [int(number) for number in (await connection.execute(query.order_by(_turn.c.id))).scalars()]
+
+
+async def queued(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
+    """The queued turns of these platforms as (turn, conversation), oldest first."""
+    ours = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform.in_(platforms))
+    query = select(_turn.c.id, _turn.c.conversation_id).where(_turn.c.state == "queued", ours).order_by(_turn.c.id)
+    return [(row.id, row.conversation_id) for row in (await connection.execute(query)).all()]
+
+
+async def counts(connection: Connection) -> dict[str, int]:
+    """How many turns are in each unfinished state."""
+    query = select(_turn.c.state, func.count()).where(_turn.c.state.in_(UNFINISHED)).group_by(_turn.c.state)
+    return {row[0]: row[1] for row in (await connection.execute(query)).all()}
+
+
+async def _change(connection: Connection, turn: Turn, before: str, /, **values: Any) -> bool:
+    ours = update(_turn).where(_turn.c.id == turn.id, _turn.c.state == before, _turn.c.attempt == turn.attempt)
+    return (await connection.execute(ours.values(**values))).rowcount == 1
+
+
+def _notices(stored: list[dict[str, Any]] | None) -> tuple[Notice, ...]:
+    return tuple(Notice(item["name"], item["values"]) for item in stored or ())
