@@ -1,0 +1,167 @@
+"""Every sentence that a person can meet, by name: what happened, what to do. One file, to be read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.messages import Notice, Tokens
+from core.reports.figures import UsageView
+
+_ADMIN = "Please tell whoever runs Bise here."
+_AGAIN = "Please ask again in a minute."
+
+_SENTENCES: dict[str, str] = {
+    # a turn that ended early or otherwise than expected
+    "stopped": "Stopped.",
+    "length": "The answer reached its greatest length. Ask me to go on.",
+    "cannot_see": "The model here cannot see images, so I answered without looking at them.",
+    # model calls that failed
+    "model": f"The model did not answer. {_AGAIN}",
+    "model_unauthorized": f"I could not reach the model: it refused this installation's key. {_ADMIN}",
+    "model_out_of_credit": f"I cannot answer right now. {_ADMIN} It is about the account of the model.",
+    "model_forbidden": "The model refused this question by its own rules. Try to ask it in another way.",
+    "model_not_found": f"The model {{model}} is not there any more, and nothing replaces it. {_ADMIN}",
+    "context_too_long": "This conversation is too long for the model. Write “reset” to me to begin anew.",
+    "request_rejected": f"The model did not accept my request. That is a fault of mine. {_ADMIN}",
+    "model_rate_limited": f"The model has too many questions right now. {_AGAIN}",
+    "model_overloaded": f"The model is overloaded right now. {_AGAIN}",
+    "model_server_error": f"The model had a fault of its own. {_AGAIN}",
+    "model_unreachable": f"I could not reach the model. {_AGAIN}",
+    "model_timeout": f"The model did not answer in time. {_AGAIN}",
+    "stream_cut": "The model's answer broke off here. Ask me to go on, or ask again.",
+    "empty_answer": "The model answered with nothing. Try to ask in another way.",
+    "unknown_model": f"The model {{model}} is not in my list of prices, so I do not call it. {_ADMIN}",
+    # files
+    "attachment_too_large": "I did not read {name}: it is larger than 10 MB. Send a smaller one.",
+    "attachment_too_many": "I did not read {name}: I look at ten images of a message at most.",
+    "attachment_not_an_image": "I did not read {name}: I can read PNG, JPEG, WEBP and GIF images only.",
+    "attachment_disguised": "I did not read {name}: it says that it is an image, but it is something else.",
+    "attachment_too_many_pixels": "I did not read {name}: it has too many pixels. Send a smaller one.",
+    "attachment_animated": "I did not read {name}: it moves. Send a single picture of it.",
+    "attachment_corrupt": "I did not read {name}: the file is damaged. Try to save and send it again.",
+    "attachment_unavailable": "I could not fetch {name}. Send it again, or ask an admin whether I may read files.",
+    # what is asked of Bise itself
+    "greeting": "Hello! Ask me something in the same message, or write “help”.",
+    "reset": "Done: I start anew here, and no longer think of what was said before.",
+    "leave": "I'll be quiet here until somebody mentions me.",
+    "nothing_to_stop": "There is nothing of yours to stop here right now.",
+    "too_long": "That is too long for me: I read {longest} characters of a message at most. Send a shorter part of it.",
+    "choosing_later": "Choosing a model or an assistant is not possible yet. I answer with the one that is set up.",
+    "external": "I only answer members of this workspace. Please ask one of them, or an admin to let me answer guests.",
+    "workspace_not_allowed": f"I am not set up to answer in this workspace. {_ADMIN}",
+    # buttons
+    "control_gone": "This button is no longer known to me. Ask again.",
+    "control_not_yours": "Only the person who asked, or an admin, can stop this answer.",
+    "already_finished": "This answer has already ended.",
+    # places
+    "store_unavailable": f"I could not write down your message, so I cannot answer it. {_AGAIN}",
+    "empty_prompt": "Write your question after the command, for example: {example}",
+    "unknown_subcommand": "I do not know “{name}”. You can write: {known}.",
+    "place_gone": "The place for this answer is gone.",
+    "place_forbidden": "I may not write there. Ask an admin to let me see the channel and send messages in it.",
+    "platform_unavailable": f"The chat did not take my answer. {_AGAIN}",
+    "thread_failed": "I could not open a thread here. Use /ask instead, or ask an admin to let me open threads.",
+    "chat_opened": "Every message in this thread is answered. Write “stop” to end an answer, “leave” to send me off.",
+    "chat_opened_mentions": "Mention me here when you want an answer: I cannot read other messages in this server.",
+    "interaction_over": "I could not finish a private answer in time. Please ask again.",
+    "unexpected": f"Something went wrong on my side. {_AGAIN}",
+}
+
+_STATUS = {
+    "thinking": "is thinking…",
+    "reading_images": "is looking at {count} images…",
+    "reading_image": "is looking at an image…",
+    "waiting_for_model": "is waiting for the model…",
+}
+
+
+def sentence(notice: Notice, *, platform: str = "local") -> str:
+    """The words of a notice. An unknown name gets the general sentence: people are never left without one."""
+    if notice.name == "cost":
+        return _cost(notice.values)
+    if notice.name == "help":
+        return help_text(platform)
+    if notice.name == "model_rate_limited" and "seconds" in notice.values:
+        return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
+    values = {name: _plain(value) for name, value in notice.values.items()}
+    return _SENTENCES.get(notice.name, _SENTENCES["unexpected"]).format_map(_Filled(values))
+
+
+def status_text(name: str, count: int = 0) -> str:
+    """What Bise "is doing…", to follow its name."""
+    return _STATUS["reading_image" if (name, count) == ("reading_images", 1) else name].format(count=count)
+
+
+def known() -> frozenset[str]:
+    """The names that have a sentence."""
+    return frozenset(_SENTENCES) | {"cost", "help"}
+
+
+def help_text(platform: str, *, notes: tuple[str, ...] = ()) -> str:
+    """What Bise does and how to ask it. `notes`: what is special here, such as a missing permission."""
+    return "\n".join((*_HELP[platform if platform in _HELP else "local"], *_HELP_END, *notes))
+
+
+def usage_text(view: UsageView) -> str:
+    """The figures of `/bise usage`."""
+    return "\n".join(
+        (
+            f"Today: {_figures(view.today)}",
+            f"This month: {_figures(view.month)}",
+            f"Your part of this month: {_figures(view.mine)}",
+            "Budgets are not enforced yet in this version.",
+        )
+    )
+
+
+def dollars(microusd: int) -> str:
+    """Micro-dollars as people read them: cents, and as many digits as a small amount needs."""
+    if 0 < microusd < 10_000:
+        return f"${microusd / 1_000_000:.6f}".rstrip("0")
+    return f"${microusd / 1_000_000:.2f}"
+
+
+def _figures(tokens: Tokens) -> str:
+    calls = "1 call" if tokens.calls == 1 else f"{tokens.calls:,} calls"
+    text = f"{dollars(tokens.cost_microusd)} for {calls}, {tokens.prompt_tokens + tokens.completion_tokens:,} tokens"
+    return f"{text} ({dollars(tokens.estimated_microusd)} of it estimated)" if tokens.estimated_microusd else text
+
+
+def _cost(values: Mapping[str, str | int]) -> str:
+    calls, tokens, microusd = (int(values.get(name, 0)) for name in ("calls", "tokens", "microusd"))
+    if not calls:
+        return "This conversation has cost nothing yet."
+    how_often = "one call" if calls == 1 else f"{calls:,} calls"
+    if values.get("free"):
+        return f"This conversation took {how_often} of the model and {tokens:,} tokens. The model here costs nothing."
+    return f"This conversation has cost {dollars(microusd)} so far: {how_often} of the model, {tokens:,} tokens."
+
+
+def _plain(value: str | int) -> str:
+    """A value from outside (a file's name) as plain text: no markup, no pings."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "".join(character for character in value if character not in "*_`~|<>@[]\\" and character.isprintable())[:80]
+
+
+class _Filled(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return key
+
+
+_HELP: dict[str, tuple[str, ...]] = {
+    "slack": (
+        "Mention me in a channel or a thread and I answer there; in a direct message just write.",
+        "`/bise ask QUESTION` gives an answer that only you see. `/bise usage` shows what was used, `/bise help` this.",
+    ),
+    "discord": (
+        "`/ask` gives an answer where you are; reply to it to go on. `/chat` opens a thread where I answer everything.",
+        "Or mention me, reply to me, or write me a direct message. `/bise usage|reset|help` are for you alone.",
+    ),
+    "local": ("`bise ask QUESTION` gives an answer. `bise --help` shows the other commands.",),
+}
+_HELP_END = (
+    "In a mention, one of these words alone: “stop” ends an answer, “reset” starts anew,",
+    "“cost” tells what the conversation has cost, “leave” makes me quiet until the next mention.",
+    "Attach images (PNG, JPEG, WEBP, GIF) and I look at them.",
+)

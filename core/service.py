@@ -1,0 +1,210 @@
+"""The core, put together: the one place where its parts meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from core.clock import SystemClock
+from core.messages import (
+    Accepted,
+    ConversationKind,
+    IncomingMessage,
+    Press,
+    Pressed,
+    Tokens,
+    WorkspaceKey,
+)
+from core.metrics import Metrics
+from core.mistral.catalogue import Catalogue
+from core.mistral.client import MistralClient
+from core.mistral.providers.home import Home
+from core.ports import ChatPlatform, Clock
+from core.reports import figures
+from core.settings import Settings
+from core.store import conversations, ledger, turns, workspaces
+from core.store.database import Database
+from core.turns.accept import Acceptance
+from core.turns.asking import Asking
+from core.turns.canned import Canned
+from core.turns.choosing import ModelChoice
+from core.turns.controls import Controls
+from core.turns.images import Images
+from core.turns.local_queue import LocalQueue
+from core.turns.run import Runner
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the core is made of; `open_core` fills it, tests may put in another clock."""
+
+    database: Database
+    client: MistralClient
+    catalogue: Catalogue
+    choice: ModelChoice
+    queue: LocalQueue
+    controls: Controls
+    acceptance: Acceptance
+    runner: Runner
+    platforms: dict[str, ChatPlatform]
+    clock: Clock
+    metrics: Metrics
+
+
+class Core:
+    """What adapters and commands talk to."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings = settings
+        self._parts = parts
+
+    @property
+    def database(self) -> Database:
+        return self._parts.database
+
+    @property
+    def client(self) -> MistralClient:
+        return self._parts.client
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._parts.catalogue
+
+    @property
+    def choice(self) -> ModelChoice:
+        return self._parts.choice
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._parts.metrics
+
+    @property
+    def queue(self) -> LocalQueue:
+        return self._parts.queue
+
+    def attach(self, platform: ChatPlatform) -> None:
+        """Makes a platform known, before `start`."""
+        self._parts.platforms[platform.name] = platform
+
+    async def start(self, *, take_up: bool = True) -> None:
+        """Begins to run turns, unfinished ones of the attached platforms first, oldest first.
+
+        `take_up` is for the one process that holds the ServeLock: what is running is then nobody else's.
+        """
+        unfinished = await self._take_up() if take_up else []
+        if unfinished:
+            _log.info("turns.taken_up", count=len(unfinished))
+        for turn, conversation in unfinished:
+            self.queue.put(turn, conversation)
+        await self.queue.start(self._parts.runner.run)
+
+    async def _take_up(self) -> list[tuple[int, int]]:
+        async with self.database.write() as connection:
+            return await turns.take_up(connection, tuple(self._parts.platforms))
+
+    async def sweep(self) -> None:
+        """Puts queued turns that the queue does not know, so that nothing that was committed is left lying."""
+        async with self.database.read() as connection:
+            for turn, conversation in await turns.queued(connection, tuple(self._parts.platforms)):
+                self.queue.put(turn, conversation)
+
+    async def stop(self, patience: float = 20.0) -> None:
+        """Runs no more turns, waits for those under way, gives the rest back."""
+        await self.queue.stop(patience)
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        await self.database.close()
+
+    async def expire(self, platform: str) -> None:
+        """Fails what a dead process of a platform left running past its lease."""
+        async with self.database.write() as connection:
+            await turns.expire(connection, platform, self._parts.clock.now())
+
+    def interrupt(self, turn: int) -> None:
+        """Ends the model call of a turn that runs in this process; what came so far is its answer."""
+        self._parts.controls.interrupt(turn)
+
+    async def cost_of(self, key: WorkspaceKey, turn: int) -> Tokens:
+        """What one turn has used. Raises StoreUnavailable."""
+        async with self.database.read() as connection:
+            workspace = await workspaces.find(connection, key)
+            return Tokens() if workspace is None else await ledger.of_turn(connection, workspace, turn)
+
+    async def accept(self, message: IncomingMessage) -> Accepted:
+        """Stores a message before it is acknowledged. Raises StoreUnavailable."""
+        return await self._parts.acceptance.accept(message)
+
+    async def press(self, press: Press) -> Pressed:
+        """A button was pressed. Raises StoreUnavailable."""
+        return await self._parts.controls.press(press)
+
+    async def knows(self, key: WorkspaceKey, channel: str, root: str) -> bool:
+        """Whether there is a conversation with this root. Raises StoreUnavailable."""
+        async with self.database.read() as connection:
+            workspace = await workspaces.find(connection, key)
+            if workspace is None:
+                return False
+            return await conversations.by_root(connection, workspace, channel, root) is not None
+
+    async def usage_today_and_month(self, key: WorkspaceKey, person: str | None) -> figures.UsageView:
+        """What `/bise usage` shows. Raises StoreUnavailable."""
+        return await figures.view(self.database, key, person, self._parts.clock.now(), self.settings.timezone)
+
+    async def reset(self, key: WorkspaceKey, channel: str, root: str | None = None) -> bool:
+        """Forgets, for the model, what was said in a thread, or in the channel's newest conversation.
+
+        False: there was none. Raises StoreUnavailable.
+        """
+        async with self.database.write() as connection:
+            workspace = await workspaces.find(connection, key)
+            if workspace is None:
+                return False
+            found = await conversations.by_root(connection, workspace, channel, root) if root else None
+            kinds = (ConversationKind.DM, ConversationKind.CHAIN)
+            for kind in kinds if root is None else ():
+                found = found or await conversations.latest(connection, workspace, channel, kind)
+            if found is None:
+                return False
+            await conversations.change(connection, found.id, history_from_seq=found.last_seq + 1, trimmed_to_seq=0)
+            return True
+
+
+def home_of(settings: Settings) -> Home:
+    """Where the models are, as the settings say. Raises SettingsError."""
+    key = settings.mistral_api_key.get_secret_value() if settings.mistral_api_key else ""
+    if settings.mistral_base_url is not None:
+        return Home.at(settings.mistral_base_url, key, self_hosted=settings.self_hosted)
+    return Home.of_region(settings.mistral_region, key)
+
+
+def open_core(settings: Settings, *, clock: Clock | None = None) -> Core:
+    """Puts the parts together; nothing is connected yet. Raises SettingsError, StoreUnavailable."""
+    clock = clock or SystemClock()
+    catalogue = Catalogue.load(settings.catalogue_file)
+    home = home_of(settings)
+    database = Database.open(settings.database_file)
+    client = MistralClient(home)
+    choice = ModelChoice(settings, catalogue, clock)
+    queue = LocalQueue(settings.max_concurrent_turns)
+    controls = Controls(settings, database, clock)
+    platforms: dict[str, ChatPlatform] = {}
+    metrics = Metrics(waiting=lambda: queue.length)
+    asking = Asking(
+        settings,
+        database,
+        client,
+        choice,
+        Images(database, clock),
+        clock,
+        home=home.name,
+        price_tenths=home.price_tenths,
+        metrics=metrics,
+    )
+    runner = Runner(database, asking, Canned(settings, database), controls, platforms, clock, metrics)
+    acceptance = Acceptance(settings, database, queue, controls, clock)
+    parts = Parts(database, client, catalogue, choice, queue, controls, acceptance, runner, platforms, clock, metrics)
+    return Core(settings, parts)

@@ -1,0 +1,86 @@
+"""Turns in one process: in order within a conversation, conversations side by side, a cap over all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+_log = structlog.get_logger()
+Run = Callable[[int], Awaitable[None]]
+
+
+class LocalQueue:
+    """Honours `core.ports.TurnQueue`. It remembers nothing that the table of turns does not know: it is refilled."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._free = asyncio.Semaphore(concurrency)
+        self._waiting: dict[int, deque[int]] = {}
+        self._known: set[int] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._run: Run | None = None
+        self._stopping = False
+
+    def put(self, turn: int, conversation: int) -> None:
+        """Makes a committed turn known. Calling twice is harmless."""
+        if turn in self._known or self._stopping:
+            return
+        self._known.add(turn)
+        line = self._waiting.get(conversation)
+        if line is not None:
+            line.append(turn)
+            return
+        self._waiting[conversation] = deque([turn])
+        if self._run is not None:
+            self._begin(conversation, self._run)
+
+    async def start(self, run: Run) -> None:
+        """Runs whatever was put, and whatever is put from now on."""
+        self._run = run
+        for conversation in list(self._waiting):
+            self._begin(conversation, run)
+
+    async def stop(self, patience: float) -> None:
+        """Begins no more turns; waits `patience` seconds for the running ones, then cancels them."""
+        self._stopping = True
+        for line in self._waiting.values():
+            line.clear()
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=patience)
+            for worker in late:
+                worker.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Returns when nothing is waiting or running."""
+        while self._workers:
+            await asyncio.wait(self._workers)
+
+    @property
+    def length(self) -> int:
+        """Turns that wait or run."""
+        return len(self._known)
+
+    def _begin(self, conversation: int, run: Run) -> None:
+        worker = asyncio.create_task(self._work(conversation, run), name=f"conversation-{conversation}")
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    async def _work(self, conversation: int, run: Run) -> None:
+        line = self._waiting[conversation]
+        try:
+            while line:
+                async with self._free:
+                    if not line:  # emptied by stop() while we waited
+                        break
+                    turn = line.popleft()
+                    try:
+                        await run(turn)
+                    except Exception:  # noqa: BLE001 - one turn's failure must not end its conversation
+                        _log.exception("turn.crashed", turn=turn)
+                    finally:
+                        self._known.discard(turn)
+        finally:
+            del self._waiting[conversation]

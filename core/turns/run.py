@@ -1,0 +1,218 @@
+"""One turn, start to end: claim, ask, keep the answer, show it, finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from core.errors import PlatformError, StoreUnavailable
+from core.messages import Answer, Notice, Outcome, ReplyOrder, WorkspaceKey
+from core.metrics import Metrics
+from core.ports import ChatPlatform, Clock, Reply
+from core.store import conversations, ledger, posts, turns
+from core.store.conversations import Conversation
+from core.store.database import Connection, Database
+from core.store.turns import Turn
+from core.turns.asking import Asking, Progress
+from core.turns.canned import Canned
+from core.turns.controls import Controls
+
+_log = structlog.get_logger()
+_STORE_PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to keep an answer that has been paid for
+
+
+@dataclass(slots=True)
+class _Running:
+    """A turn that runs here. `stopping`: a person asked it to stop."""
+
+    work: asyncio.Task[Answer] | None = None
+    stopping: bool = False
+
+    def interrupt(self) -> None:
+        self.stopping = True
+        if self.work is not None:
+            self.work.cancel()
+
+
+class Runner:
+    """Runs turns. What it needs from a platform is a Reply; what it leaves behind is in the store."""
+
+    def __init__(
+        self,
+        database: Database,
+        asking: Asking,
+        canned: Canned,
+        controls: Controls,
+        platforms: Mapping[str, ChatPlatform],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._asking = asking
+        self._canned = canned
+        self._controls = controls
+        self._platforms = platforms
+        self._clock = clock
+        self._metrics = metrics
+
+    async def run(self, number: int) -> None:
+        """Runs a queued turn to its end. A turn that is over, or somebody else's, is left alone."""
+        claimed = await self._claim(number)
+        if claimed is None:
+            return
+        turn, conversation, order = claimed
+        platform = self._platforms[turn.platform]
+        log = _log.bind(turn=turn.id, attempt=turn.attempt)
+        reply = platform.reply(order, posts.StoredPosts(self._database, turn.workspace, turn.id))
+        try:
+            answer = await self._answer(turn, conversation, platform, reply)
+        except asyncio.CancelledError:  # the process is being drained: the next one goes on
+            await _to_its_end(self._give_back(turn, reply))
+            log.info("turn.given_back")
+            raise
+        except StoreUnavailable:  # once the database is back, the sweep puts the turn into the queue again
+            await self._insist(lambda: self._give_back(turn, reply))
+            raise
+        # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
+        await _to_its_end(self._deliver(turn, reply, answer))
+        log.info("turn.finished", outcome=answer.outcome, notices=[notice.name for notice in answer.notices])
+
+    async def _claim(self, number: int) -> tuple[Turn, Conversation, ReplyOrder] | None:
+        async with self._database.write() as connection:
+            turn = await turns.claim(connection, number, self._clock.now())
+            if turn is None:
+                return None
+            conversation = await conversations.by_id(connection, turn.workspace, turn.conversation)
+            stop = "" if turn.command else await self._controls.ensure_stop(connection, turn)
+            shown = await posts.of_turn(connection, turn.workspace, turn.id) if turn.attempt > 1 else ()
+        order = ReplyOrder(
+            turn=turn.id,
+            attempt=turn.attempt,
+            workspace=WorkspaceKey(turn.platform, turn.workspace_id),
+            kind=conversation.kind,
+            channel=conversation.channel,
+            root=conversation.root,
+            asker=turn.asker,
+            question=turn.question,
+            address=turn.address,
+            stop=stop,
+            posts=shown,
+        )
+        return turn, conversation, order
+
+    async def _answer(self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply) -> Answer:
+        """The answer, already kept in the store. Raises StoreUnavailable, CancelledError."""
+        if turn.outcome is not None:  # an earlier attempt had it, and died before everybody could see it
+            return await self._kept(turn)
+        if turn.stop_requested:
+            answer = Answer("", "cancelled", (Notice("stopped"),))
+            return await self._keep(turn, conversation, Progress(), answer)
+        if turn.command is not None:
+            answer = await self._canned.answer(turn, conversation)
+            return await self._keep(turn, conversation, Progress(), answer)
+        progress, running = Progress(), _Running()
+        running.work = asyncio.create_task(self._asking.answer(turn, conversation, platform, reply, progress))
+        self._controls.watch(turn.id, running.interrupt)
+        try:
+            answer = await self._until_done(running, progress)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._asking.write_down(turn, conversation, progress, "abandoned"))
+            raise
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - a fault of ours: nobody waits in silence for it
+            _log.exception("turn.fault", turn=turn.id)
+            answer = Answer(progress.text, "failed", (*progress.notices, Notice("unexpected")))
+        finally:
+            self._controls.unwatch(turn.id)
+        return await self._keep(turn, conversation, progress, answer)
+
+    async def _until_done(self, running: _Running, progress: Progress) -> Answer:
+        assert running.work is not None  # noqa: S101
+        try:
+            return await running.work
+        except asyncio.CancelledError:
+            if running.stopping and running.work.cancelled():
+                return Answer(progress.text, "cancelled", (*progress.notices, Notice("stopped")))
+            running.work.cancel()
+            await asyncio.gather(running.work, return_exceptions=True)
+            raise
+
+    async def _keep(self, turn: Turn, conversation: Conversation, progress: Progress, answer: Answer) -> Answer:
+        """The answer and its last call's ledger row in one transaction, before the last write to the platform.
+
+        So a crash in between costs no second call: the next attempt only shows what is kept.
+        """
+        outcome = {"done": "ok", "cancelled": "stopped"}.get(answer.outcome, "failed")
+        call = self._asking.call_of(turn, conversation, progress, outcome)
+
+        async def write() -> None:
+            async with self._database.write() as connection:
+                if call is not None:
+                    await ledger.record(connection, call)
+                message = None
+                if answer.text.strip() and turn.command is None:
+                    message = await self._append(connection, turn, answer)
+                await turns.answered(connection, turn, message, answer)
+
+        await self._insist(write)
+        return answer
+
+    async def _append(self, connection: Connection, turn: Turn, answer: Answer) -> int:
+        conversation = await conversations.by_id(connection, turn.workspace, turn.conversation)
+        now = self._clock.now()
+        number = await conversations.append(
+            connection,
+            conversation,
+            seq=conversation.last_seq + 1,
+            role="assistant",
+            source="turn",
+            source_id=str(turn.id),
+            person=None,
+            parent=turn.message,
+            text=answer.text,
+            addressed=False,
+            sent_at=now,
+        )
+        await conversations.change(connection, conversation.id, last_seq=conversation.last_seq + 1, last_at=now)
+        return number
+
+    async def _kept(self, turn: Turn) -> Answer:
+        text = ""
+        if turn.answer_id is not None:
+            async with self._database.read() as connection:
+                text = await conversations.text_of(connection, turn.workspace, turn.answer_id)
+        return Answer(text, cast("Outcome", turn.outcome), turn.notices)
+
+    async def _deliver(self, turn: Turn, reply: Reply, answer: Answer) -> None:
+        outcome: str = answer.outcome
+        try:
+            await reply.finish(answer)
+        except PlatformError as error:
+            outcome = "failed"
+            _log.warning("answer.not_shown", turn=turn.id, why=error.reason, code=error.code)
+
+        async def finish() -> None:
+            async with self._database.write() as connection:
+                await turns.finish(connection, turn, outcome, self._clock.now())
+
+        await self._insist(finish)
+        self._metrics.turn_ended(turn.platform, outcome)
+
+    async def _give_back(self, turn: Turn, reply: Reply) -> None:
+        await reply.abandon()
+        async with self._database.write() as connection:
+            await turns.give_back(connection, turn)
+
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Tries a write some times while the database is away. Raises StoreUnavailable in the end."""
+        for wait in _STORE_PATIENCE:
+            try:
+                return await write()
+            except StoreUnavailable:
+                await self._clock.sleep(wait)
+        return await write()
