@@ -1,0 +1,143 @@
+"""The Slack adapter: puts its parts together, connects, and is the core's ChatPlatform for Slack."""
+
+from __future__ import annotations
+
+import contextlib
+
+import aiohttp
+import httpx
+import structlog
+from aiohttp import web
+from slack_bolt.app.async_app import AsyncApp
+
+from bots.slack.api import web_client
+from bots.slack.listeners import Listeners
+from bots.slack.manifest import EVENTS_PATH, SCOPES
+from bots.slack.ports import Core
+from bots.slack.private import PrivateReply
+from bots.slack.reply import SlackReply
+from bots.slack.sockets import SocketMode
+from bots.slack.webhook import Webhook
+from bots.slack.workspace import SlackWorkspace
+from bots.writer import RateLimited
+from core.errors import AttachmentError, PlaceForbidden, PlatformUnavailable, SettingsError, TokenRevoked
+from core.messages import Attachment, ConversationKind, ReplyOrder, WorkspaceKey
+from core.ports import PostLog, Reply
+from core.settings import Settings
+
+API_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+DOWNLOAD_TIMEOUT = httpx.Timeout(10)
+
+log = structlog.get_logger()
+
+
+class SlackAdapter:
+    """Slack by Socket Mode, or by HTTP where there is a signing secret and no app-level token."""
+
+    name = "slack"
+
+    def __init__(self, settings: Settings, core: Core) -> None:
+        self._settings = settings
+        self._core = core
+        self._workspaces: dict[str, SlackWorkspace] = {}
+        self._app: AsyncApp | None = None
+        self._socket: SocketMode | None = None
+        self._open = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        """Returns when messages come in. Raises SettingsError, TokenRevoked or PlatformUnavailable, in one line."""
+        settings = self._settings
+        try:
+            await self._connect(settings)
+        except TokenRevoked as error:
+            await self.close()
+            raise TokenRevoked(
+                f"Slack refuses a token ({error.code}): set SLACK_BOT_TOKEN and SLACK_APP_TOKEN anew", code=error.code
+            ) from error
+        except RateLimited as error:
+            await self.close()
+            raise PlatformUnavailable(f"Slack asks to wait {error.retry_after:.0f} s", code="ratelimited") from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _connect(self, settings: Settings) -> None:
+        if settings.slack_bot_token is None:
+            raise SettingsError("SLACK_BOT_TOKEN is not set. Example: SLACK_BOT_TOKEN=xoxb-…")
+        session = await self._open.enter_async_context(aiohttp.ClientSession(timeout=API_TIMEOUT))
+        http = await self._open.enter_async_context(httpx.AsyncClient(timeout=DOWNLOAD_TIMEOUT))
+        token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+        workspace = await SlackWorkspace.open(token, url, session, http)
+        self._open.push_async_callback(workspace.close)
+        self._workspaces[workspace.bot.team] = workspace
+        if missing := sorted(set(SCOPES) - workspace.scopes):
+            log.warning("slack.scopes_missing", team=workspace.bot.team, scopes=missing)
+        admins = frozenset(who.removeprefix("slack:") for who in settings.admins if who.startswith("slack:"))
+        secret = settings.slack_signing_secret
+        listeners = Listeners(self._core, self._find, admins)
+        app = listeners.bolt(web_client(url, session), secret.get_secret_value() if secret else "")
+        if settings.slack_app_token is not None:
+            self._socket = SocketMode(app, web_client(url, session, settings.slack_app_token.get_secret_value()))
+            await self._open_socket(self._socket)
+        self._app = app
+        log.info("slack.ready", team=workspace.bot.team, mode="socket" if self._socket else "http")
+
+    async def _open_socket(self, socket: SocketMode) -> None:
+        try:
+            await socket.open()
+        except PlaceForbidden as error:
+            raise SettingsError(
+                "SLACK_APP_TOKEN may not open a Socket Mode connection: make one with the scope connections:write "
+                "(api.slack.com/apps, Basic Information, App-Level Tokens)"
+            ) from error
+
+    async def stop_receiving(self) -> None:
+        """What is being stored is still acknowledged; answers go on."""
+        self._app = None
+        if self._socket is not None:
+            socket, self._socket = self._socket, None
+            await socket.close()
+
+    async def close(self) -> None:
+        await self.stop_receiving()
+        self._workspaces.clear()
+        await self._open.aclose()
+
+    def not_ready(self) -> str | None:
+        """Why no message can come in; None when one can."""
+        if self._app is None:
+            return "slack: not started"
+        if self._socket is not None and not self._socket.is_connected:
+            return "slack: Socket Mode is not connected"
+        return None
+
+    def mount(self, app: web.Application) -> None:
+        """POST /slack/events, in HTTP mode."""
+        secret = self._settings.slack_signing_secret
+        if secret is None or self._settings.slack_app_token is not None:
+            return
+        webhook = Webhook(secret.get_secret_value(), lambda: self._app)
+        app.router.add_post(EVENTS_PATH, webhook.handle)
+
+    def reply(self, order: ReplyOrder, posts: PostLog) -> Reply:
+        """Raises PlatformUnavailable where the workspace is not connected."""
+        workspace = self._workspaces.get(order.workspace.id)
+        if workspace is None:
+            raise PlatformUnavailable(f"{order.workspace} is not connected", code="not_installed")
+        if order.kind is ConversationKind.PRIVATE:
+            return PrivateReply(order, workspace)
+        return SlackReply(order, workspace, posts)
+
+    async def download(self, workspace: WorkspaceKey, attachment: Attachment, limit: int) -> bytes:
+        """The file's bytes. Raises AttachmentError."""
+        known = self._workspaces.get(workspace.id)
+        if known is None:
+            raise AttachmentError("unavailable", attachment.name)
+        return await known.files.read(attachment, limit)
+
+    def _find(self, team: str | None, enterprise: str | None) -> SlackWorkspace | None:
+        # On Enterprise Grid a command names the team of the channel it was given in, which may be a sister.
+        if team in self._workspaces:
+            return self._workspaces[team]
+        sisters = (known for known in self._workspaces.values() if enterprise and known.bot.enterprise == enterprise)
+        return next(sisters, None)

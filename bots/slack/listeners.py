@@ -1,0 +1,178 @@
+"""What bolt calls: each listener translates, hands over to the core, and is done within a second.
+
+With `process_before_response` nothing is acknowledged before its listener ends. A listener of events may raise:
+then Slack brings the event again. Commands and buttons come once, so those always get an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import cast
+from weakref import WeakValueDictionary
+
+import aiohttp
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bots.replies import sentence
+from bots.slack import inbound
+from bots.slack.api import LIBRARY_LOG, Json, is_loopback
+from bots.slack.blocks import escaped
+from bots.slack.commands import Commands
+from bots.slack.manifest import COMMAND, CONTROL_ACTION
+from bots.slack.ports import Core
+from bots.slack.workspace import SlackWorkspace
+from core.errors import BiseError, PlatformUnavailable
+from core.messages import Notice
+
+ANSWER_SECONDS = 2.4  # Slack tells the person "operation_timeout" after three
+
+FindWorkspace = Callable[[str | None, str | None], SlackWorkspace | None]
+
+log = structlog.get_logger()
+
+
+class Listeners:
+    """`find` gives the workspace of a team's and an enterprise's id; None: the bot is not installed there."""
+
+    def __init__(self, core: Core, find: FindWorkspace, admins: frozenset[str]) -> None:
+        self._core = core
+        self._find = find
+        self._admins = admins
+        self._commands = Commands(core, admins)
+        self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def bolt(self, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
+        """A bolt app with a listener for whatever can come. `client` holds no token."""
+        app = AsyncApp(
+            name="bise",
+            client=client,
+            signing_secret=signing_secret,
+            authorize=self._authorization(),
+            process_before_response=True,
+            raise_error_for_unhandled_request=True,
+            logger=LIBRARY_LOG,
+        )
+        app.event(re.compile(".+"))(self.on_event)
+        app.command(COMMAND)(self.on_command)
+        app.action(CONTROL_ACTION)(self.on_press)
+        app.error(self.on_error)
+        return app
+
+    def _authorization(self) -> Callable[..., Awaitable[AuthorizeResult]]:
+        """From what is known already: `auth.test` is asked once at the start, not once an event."""
+
+        async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
+            workspace = self._find(team_id, enterprise_id)
+            if workspace is None:
+                log.warning("slack.foreign_workspace", team=team_id)
+                return None
+            bot = workspace.bot
+            return AuthorizeResult(
+                enterprise_id=bot.enterprise, team_id=bot.team, bot_user_id=bot.user, bot_id=bot.bot_id
+            )
+
+        return cast("Callable[..., Awaitable[AuthorizeResult]]", authorize)  # to bolt, None is a refusal
+
+    async def on_event(self, body: Json, context: AsyncBoltContext) -> None:
+        """Stores a message that is for the bot or in its hearing. Raises StoreUnavailable: then no ack is sent."""
+        workspace = self._workspace(context)
+        event: Json = body.get("event") or {}
+        bot = workspace.bot
+        if not inbound.is_for_bot(event, bot):
+            return
+        # What follows a mention may come while that is still being stored: one at a time in each thread.
+        thread = f"{bot.team}:{inbound.root_of(event)}"
+        async with self._threads.setdefault(thread, asyncio.Lock()):
+            await self._take(body, event, workspace)
+
+    async def on_command(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
+        words = await self._answered(self._commands.run(self._workspace(context), body), "slack.command_failed")
+        await (ack(text=words, response_type="ephemeral") if words else ack())
+
+    async def on_press(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
+        words = await self._answered(self._press(self._workspace(context), body), "slack.press_failed")
+        if words:
+            await self._tell(self._workspace(context), str(body.get("response_url") or ""), words)
+        await ack()
+
+    async def on_error(self, error: Exception, body: Json) -> BoltResponse | None:
+        """An event that nobody wants is acknowledged; one that could not be stored is not."""
+        if isinstance(error, BoltUnhandledRequestError):
+            log.info("slack.unhandled", type=body.get("type"), event_type=(body.get("event") or {}).get("type"))
+            return BoltResponse(status=200, body="")
+        log.warning(
+            "slack.not_acknowledged",
+            event_id=body.get("event_id"),
+            reason=getattr(error, "reason", type(error).__name__),
+            exc_info=not isinstance(error, BiseError),
+        )
+        return None
+
+    async def _take(self, body: Json, event: Json, workspace: SlackWorkspace) -> None:
+        bot = workspace.bot
+        if not (inbound.is_direct(event) or inbound.is_mentioned(event, bot) or await self._is_heard(event, workspace)):
+            return
+        known = await workspace.people.profiles(inbound.people_in(event, bot))
+        message = inbound.to_message(body, bot, known, self._admins)
+        if message is not None:
+            accepted = await self._core.accept(message)
+            log.debug("slack.message", source=message.source_id, outcome=accepted.outcome)
+
+    async def _is_heard(self, event: Json, workspace: SlackWorkspace) -> bool:
+        # Most of what is said in a channel is none of our business: it costs one look at most, and leaves no trace.
+        if not event.get("thread_ts"):
+            return False
+        return await self._core.knows(workspace.bot.workspace, str(event["channel"]), inbound.root_of(event))
+
+    async def _press(self, workspace: SlackWorkspace, body: Json) -> str:
+        user = str((body.get("user") or {}).get("id") or "")
+        known = await workspace.people.profiles([user] if user else [])
+        press = inbound.to_press(body, workspace.bot, known, self._admins)
+        if press is None:
+            return sentence(Notice("control_gone"), platform="slack")
+        pressed = await self._core.press(press)
+        return sentence(pressed.notice, platform="slack") if pressed.notice else ""
+
+    async def _answered(self, work: Awaitable[str], action: str) -> str:
+        """The words that `work` gives, or those for why there are none."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await work
+        except BiseError as error:
+            log.warning(action, reason=error.reason)
+            return sentence(Notice(error.reason), platform="slack")
+        except TimeoutError:
+            log.warning(action, reason="timeout")
+            return sentence(Notice("store_unavailable"), platform="slack")
+        except Exception:
+            log.exception(action)  # a person waits for an answer, and nobody sends the command again
+            return sentence(Notice("unexpected"), platform="slack")
+
+    async def _tell(self, workspace: SlackWorkspace, response_url: str, words: str) -> None:
+        client = AsyncWebhookClient(
+            response_url, session=workspace.session, retry_handlers=[], logger=LIBRARY_LOG, timeout=2
+        )
+        if is_loopback(response_url):
+            client.proxy = None
+        message = {"response_type": "ephemeral", "replace_original": False, "text": escaped(words)}
+        try:
+            async with asyncio.timeout(0.5):
+                await client.send_dict(message)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            log.info("slack.response_failed", error=type(error).__name__)
+
+    def _workspace(self, context: AsyncBoltContext) -> SlackWorkspace:
+        workspace = self._find(context.team_id, context.enterprise_id)
+        if workspace is None:
+            raise PlatformUnavailable("the bot is not installed there", code="not_installed")
+        return workspace

@@ -1,0 +1,210 @@
+"""One answer on its way into a Slack thread: each `write` makes the one call that is next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from bots.rendering import render, stable_prefix
+from bots.slack import blocks
+from bots.slack.api import Json
+from bots.slack.errors import METHOD_REFUSED, Unsure
+from bots.slack.posts import NO_FOOT, Foot, Goal, Posts, Step
+from bots.slack.status import StatusLine
+from bots.slack.workspace import SlackWorkspace
+from bots.splitting import Piece, Splitter
+from bots.writer import RateLimited
+from core.errors import PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
+from core.messages import ReplyOrder
+from core.ports import PostLog
+
+PIECE_MAX = 10_000  # `markdown_text` takes 12,000, and closing a fence costs some
+REFUSALS_MAX = 4
+CLOCK_SKEW_SECONDS = 3.0
+
+_METHODS = {
+    "start": "chat.startStream",
+    "append": "chat.appendStream",
+    "stop": "chat.stopStream",
+    "post": "chat.postMessage",
+    "update": "chat.update",
+    "delete": "chat.delete",
+}
+
+log = structlog.get_logger()
+
+
+class Outlet:
+    """What should be seen (`text`, `foot`) against what is seen; honours `bots.writer.Outlet`."""
+
+    def __init__(
+        self,
+        order: ReplyOrder,
+        workspace: SlackWorkspace,
+        posts: PostLog,
+        status: StatusLine,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.text = ""
+        self.foot = Foot(stop=order.stop)
+        self.placeholder = ""
+        self._order = order
+        self._workspace = workspace
+        self._log = posts
+        self._status = status
+        self._clock = clock
+        self._posts = Posts(order.posts)
+        self._splitter = Splitter(PIECE_MAX)
+        self._fed = ""
+        self._streaming: bool | None = None
+        self._streams_refused = False
+        self._refusals = 0
+
+    def pending(self, *, final: bool) -> str | None:
+        """The bucket of the next call; None when everything is as it should be."""
+        if self._streaming is None:
+            self._streaming = not self._streams_refused and self._workspace.streams.may_begin(self._clock())
+        step = self._next(final=final)
+        if step is None:
+            return None
+        method = _METHODS[step.act]
+        return f"{method}:{self._order.channel}" if step.act == "post" else method
+
+    async def write(self, *, final: bool) -> None:
+        """Makes one call. Raises RateLimited, and the PlatformError that no other call could get round."""
+        step = self._next(final=final)
+        self._streaming = None
+        if step is None:
+            return
+        if step.act in {"start", "post"}:
+            await self._status.end()
+        asked_at = time.time()
+        try:
+            answer = await self._call(step)
+        except RateLimited as error:
+            if step.act == "start":
+                self._workspace.streams.close(self._clock(), error.retry_after)
+            raise
+        except Unsure:
+            await self._look_again(step, asked_at)
+            raise  # the writer comes again in a while
+        except PlatformError as error:
+            await self._give_way(step, error)
+        else:
+            await self._done(step, str(answer.get("ts") or ""))
+
+    def _next(self, *, final: bool) -> Step | None:
+        stops = self._workspace.streams.may_end(self._clock())
+        streaming = bool(self._streaming) and bool(self.text)  # a placeholder is there to be written over
+        return self._posts.next(self._goal(final=final), self._clock(), streaming=streaming, stops=stops)
+
+    def _goal(self, *, final: bool) -> Goal:
+        pieces = self._pieces(final=final)
+        if pieces:
+            return Goal(pieces, running=not final, foot=self.foot)
+        words = "\n".join(self.foot.notes) if final else self.placeholder
+        if not words or (not final and len(self._posts)):
+            return Goal((), running=not final)
+        foot = NO_FOOT if final else self.foot
+        return Goal((Piece(words, 0, 0, sure=0),), running=not final, foot=foot)
+
+    def _pieces(self, *, final: bool) -> list[Piece]:
+        rendered = render(self.text[: stable_prefix(self.text, final=final)], "slack")
+        if not rendered.startswith(self._fed):
+            self._splitter = Splitter(PIECE_MAX)  # the answer is not what was written before: begin anew
+        self._fed = rendered
+        return self._splitter.feed(rendered)
+
+    async def _call(self, step: Step) -> Json:
+        address = self._order.address
+        here: dict[str, object] = {"channel": self._order.channel}
+        if step.act in {"start", "post"}:
+            here["thread_ts"] = address["thread_ts"]
+        else:
+            here["ts"] = self._posts[step.ordinal].ts
+        if step.act == "start":
+            recipient = {"recipient_team_id": address.get("team"), "recipient_user_id": address.get("user")}
+            self._workspace.streams.begun(self._clock())
+            here |= {**recipient, "markdown_text": step.text}
+        elif step.act == "append":
+            here["markdown_text"] = step.text
+        elif step.act == "stop":
+            self._workspace.streams.ended(self._clock())
+            here |= {"markdown_text": step.text or None, "blocks": blocks.foot_blocks(step.foot) or None}
+        elif step.act in {"post", "update"}:
+            here |= _content(step)
+        return await self._workspace.api.call(_METHODS[step.act], here)
+
+    async def _done(self, step: Step, ts: str) -> None:
+        self._posts.done(step, ts, self._clock())
+        if step.act in {"start", "post"}:
+            self._status.taken_away()
+            await self._log.add(step.ordinal, f"{self._order.channel}:{ts}", step.start)
+        elif step.act == "update":
+            await self._status.end(clear=True)
+        if step.act == "delete":
+            await self._log.drop(step.ordinal)
+        elif step.last:
+            await self._log.close(step.ordinal)
+
+    async def _look_again(self, step: Step, asked_at: float) -> None:
+        """The call may have been carried out. A new post is looked for; everything else can be done twice."""
+        if step.act in {"start", "post"}:
+            if ts := await self._orphan(asked_at):
+                self._posts.adopt(ts)
+                await self._log.add(step.ordinal, f"{self._order.channel}:{ts}", step.start)
+        elif step.act != "delete":
+            self._posts.lost(step.ordinal, ended=step.act == "update")
+
+    async def _give_way(self, step: Step, error: PlatformError) -> None:
+        """Slack refused the call: another way to the same end, or the error."""
+        if isinstance(error, TokenRevoked | PlatformUnavailable):
+            raise error
+        closing = step.act == "stop" and step.shown is None
+        if step.act == "start" and not isinstance(error, PlaceGone):
+            log.info("slack.stream_refused", turn=self._order.turn, code=error.code)
+            self._streams_refused = True
+            if error.code in METHOD_REFUSED:
+                self._workspace.streams.close(self._clock())
+        elif closing or error.code == "message_not_in_streaming_state":
+            self._posts.lost(step.ordinal, ended=True)
+        elif step.act == "delete" and error.code == "message_not_found":
+            await self._done(step, "")
+        elif self._refusals < REFUSALS_MAX and (
+            error.code == "streaming_state_conflict"
+            or (step.act in {"append", "stop"} and not isinstance(error, PlaceGone))
+        ):
+            self._refusals += 1
+            self._posts.lost(step.ordinal, ended=False)
+        else:
+            raise error
+
+    async def _orphan(self, asked_at: float) -> str | None:
+        """A post of ours in this thread, made since `asked_at` (epoch seconds), that this answer does not know.
+
+        A conversation has one turn at a time: such a post is the one whose making was in doubt.
+        """
+        thread_ts = self._order.address["thread_ts"]
+        oldest = f"{max(float(thread_ts), asked_at - CLOCK_SKEW_SECONDS):.6f}"
+        where = {"channel": self._order.channel, "ts": thread_ts, "oldest": oldest, "limit": "50"}
+        answer = await self._workspace.api.read("conversations.replies", where)
+        known = {self._posts[ordinal].ts for ordinal in range(len(self._posts))}
+        found = [
+            str(message["ts"])
+            for message in answer.get("messages") or ()
+            if message.get("user") == self._workspace.bot.user
+            and message.get("ts") not in known
+            and float(message["ts"]) >= float(oldest)
+        ]
+        return found[-1] if found else None
+
+
+def _content(step: Step) -> dict[str, object]:
+    """Blocks where something stands below the text, and for edits: those do not show as "edited"."""
+    foot = blocks.foot_blocks(step.foot)
+    if step.act == "post" and not foot:
+        return {"markdown_text": step.text, "unfurl_links": False, "unfurl_media": False}
+    body: dict[str, object] = {"text": blocks.notification(step.text), "blocks": [blocks.markdown(step.text), *foot]}
+    return body if step.act == "update" else body | {"unfurl_links": False, "unfurl_media": False}

@@ -1,0 +1,47 @@
+"""An answer in a channel's thread or a direct message."""
+
+from __future__ import annotations
+
+from bots.replies import sentence, status_text
+from bots.slack.outlet import Outlet
+from bots.slack.posts import Foot
+from bots.slack.status import StatusLine
+from bots.slack.workspace import SlackWorkspace
+from core.messages import Answer, ReplyOrder
+from core.ports import PostLog
+
+
+class SlackReply:
+    """Honours `core.ports.Reply`: a status at once, a native stream as text comes, edits where it is refused."""
+
+    def __init__(self, order: ReplyOrder, workspace: SlackWorkspace, posts: PostLog) -> None:
+        self._words = status_text("thinking", 0)
+        self._status = StatusLine(workspace.api, order.channel, order.address["thread_ts"], self._post_status)
+        self._outlet = Outlet(order, workspace, posts, self._status)
+        self._lane = workspace.writer.open(self._outlet)
+        self._status.show(self._words)
+
+    def status(self, name: str, count: int = 0) -> None:
+        self._words = status_text(name, count)
+        self._status.show(self._words)
+
+    def write(self, text: str) -> None:
+        self._outlet.text += text
+        self._lane.touch()
+
+    async def finish(self, answer: Answer) -> None:
+        self._outlet.text = answer.text
+        self._outlet.foot = Foot(notes=tuple(sentence(notice, platform="slack") for notice in answer.notices))
+        try:
+            await self._lane.finish()
+        finally:
+            await self._status.end(clear=not answer.text and not answer.notices)
+
+    async def abandon(self) -> None:
+        self._lane.close()
+        await self._status.end()
+
+    def _post_status(self) -> None:
+        """Where Slack shows no status, the answer's own post says what is going on."""
+        self._outlet.placeholder = f"_{self._words}_"
+        self._lane.touch()

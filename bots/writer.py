@@ -1,0 +1,209 @@
+"""One fair writer per place: decides when each answer in progress is sent there. Reading the model never waits for it.
+
+A place is whatever shares the platform's write limits: a Slack workspace, a Discord channel or interaction token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from bots.pace import Limit, Schedule
+from core.errors import PlatformUnavailable
+
+FINAL_ATTEMPTS = 6
+_FIRST_BACKOFF = 0.5  # seconds, doubled with each failure in a row
+_LONGEST_BACKOFF = 8.0
+_SHORTEST_PAUSE = 0.25  # after a refusal that names no time, or none worth the name
+_SHORTEST_SLEEP = 0.001
+
+_log = structlog.get_logger()
+
+
+class RateLimited(Exception):
+    """A platform refused a call for now. `retry_after` in seconds; `everywhere`: for all methods of the place."""
+
+    def __init__(self, retry_after: float, *, everywhere: bool = False) -> None:
+        super().__init__(f"retry after {retry_after} s")
+        self.retry_after = retry_after
+        self.everywhere = everywhere
+
+
+class Outlet(Protocol):
+    """An answer in progress, as the platform's reply implements it."""
+
+    def pending(self, *, final: bool) -> str | None:
+        """The bucket of the next call (`chat.appendStream`, `edit` …); None: all that is known is written."""
+
+    async def write(self, *, final: bool) -> None:
+        """Make exactly that one call with the newest text. Raises RateLimited or a PlatformError."""
+
+
+class Lane:
+    """One answer's way to its place. At most one of its writes is under way, and it carries what is newest then."""
+
+    def __init__(self, writer: Writer, outlet: Outlet, number: int) -> None:
+        self._writer = writer
+        self.outlet = outlet
+        self.number = number
+        self.finishing = False
+        self.wanting = False
+        self.writing = False
+        self.failures = 0
+        self.error: BaseException | None = None
+        self.done = asyncio.Event()
+
+    def touch(self) -> None:
+        """Something new can be shown. Never waits, costs next to nothing when a write is due anyway."""
+        if not (self.wanting or self.writing or self.done.is_set()):
+            self._writer.consider(self)
+
+    async def finish(self) -> None:
+        """Return when everything has been written. Raises what the outlet's last write raised for good."""
+        if not self.finishing and not self.done.is_set():
+            self.finishing, self.failures = True, 0
+            self._writer.consider(self)
+        await self.done.wait()
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """Write nothing more; a write under way ends by itself. A waiting `finish` returns."""
+        self._writer.release(self)
+
+
+class Writer:
+    """Sends the answers of one place within its limits: newest text wins, finals first, no lane starves.
+
+    `limits` names the limit of each bucket, `min_gap` is the least time between two writes of one answer, in seconds.
+    """
+
+    def __init__(
+        self,
+        limits: Callable[[str], Limit],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        min_gap: float = 1.0,
+    ) -> None:
+        self._schedule = Schedule(limits, min_gap=min_gap)
+        self._clock = clock
+        self._sleep = sleep
+        self._lanes: dict[int, Lane] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no answer is in progress here and no write is under way."""
+        return not self._lanes and not self._writes
+
+    def open(self, outlet: Outlet) -> Lane:
+        lane = Lane(self, outlet, self._schedule.open())
+        self._lanes[lane.number] = lane
+        return lane
+
+    async def close(self) -> None:
+        """Start nothing more, and wait for the writes under way."""
+        for lane in list(self._lanes.values()):
+            self.release(lane)
+        if self._writes:
+            await asyncio.wait(self._writes)
+
+    def consider(self, lane: Lane) -> None:
+        """Ask the lane's outlet what it would send, and send what may be sent now."""
+        self._ask(lane)
+        self._pump()
+
+    def release(self, lane: Lane) -> None:
+        """Forget a lane: it is done, has failed or was given up."""
+        self._lanes.pop(lane.number, None)
+        if not lane.writing:
+            self._schedule.close(lane.number)
+        lane.done.set()
+        self._pump()
+
+    def _ask(self, lane: Lane) -> str | None:
+        if lane.done.is_set():
+            return None
+        try:
+            method = lane.outlet.pending(final=lane.finishing)
+        except Exception as error:  # noqa: BLE001 - one lane's fault, raised by its finish(), must not stop the others
+            self._fail(lane, error)
+            return None
+        lane.wanting = method is not None
+        self._schedule.want(lane.number, method, final=lane.finishing, now=self._clock())
+        if method is None and lane.finishing and not lane.writing:
+            self.release(lane)
+        return method
+
+    def _pump(self) -> None:
+        """Start every write that may start now, and set the timer for the next."""
+        while True:
+            now = self._clock()
+            turn = self._schedule.next(now)
+            if turn.lane is None:
+                self._wake_at(turn.wake, now)
+                return
+            lane = self._lanes[turn.lane]
+            due = self._schedule.wish(turn.lane)
+            if self._ask(lane) == due and due is not None:
+                self._start(lane, due, now)
+
+    def _start(self, lane: Lane, method: str, now: float) -> None:
+        self._schedule.started(lane.number, now)
+        lane.writing, lane.wanting = True, False
+        final = lane.finishing
+        task = asyncio.ensure_future(lane.outlet.write(final=final))
+        self._writes.add(task)
+        task.add_done_callback(lambda ended: self._written(lane, method, final, ended))
+
+    def _written(self, lane: Lane, method: str, final: bool, task: asyncio.Task[None]) -> None:
+        now = self._clock()
+        self._writes.discard(task)
+        lane.writing = False
+        self._schedule.ended(lane.number, now)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if isinstance(error, RateLimited):
+            pause = max(error.retry_after, _SHORTEST_PAUSE)
+            _log.warning("write_rate_limited", method=method, seconds=pause, everywhere=error.everywhere)
+            self._schedule.pause(method, now + pause, everywhere=error.everywhere)
+        elif isinstance(error, PlatformUnavailable) and not (final and lane.failures + 1 >= FINAL_ATTEMPTS):
+            backoff = min(_FIRST_BACKOFF * 2.0 ** min(lane.failures, 10), _LONGEST_BACKOFF)
+            lane.failures += 1
+            _log.warning("write_failed_for_now", method=method, reason=error.reason, seconds=backoff)
+            self._schedule.delay(lane.number, now + backoff)
+        elif error is not None:
+            self._fail(lane, error)
+        else:
+            lane.failures = 0
+        if lane.done.is_set():
+            self._schedule.close(lane.number)
+        self._ask(lane)
+        self._pump()
+
+    def _fail(self, lane: Lane, error: BaseException) -> None:
+        if lane.error is None and not lane.done.is_set():
+            _log.warning("write_failed", error=type(error).__name__, reason=getattr(error, "reason", "unexpected"))
+            lane.error = error
+        self.release(lane)
+
+    def _wake_at(self, at: float | None, now: float) -> None:
+        if self._timer is not None:
+            if at is not None and self._timer_at <= at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer_at = at
+            self._timer = asyncio.ensure_future(self._wake_in(max(at - now, _SHORTEST_SLEEP)))
+
+    async def _wake_in(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        self._timer = None
+        self._pump()
