@@ -21,6 +21,7 @@ def snapshot(world: World, posts: Iterable[SlackPost], statuses: Mapping[tuple[s
                 "name": channel.name,
                 "kind": "dm" if channel.kind == "dm" else "channel",
                 "parent": None,
+                "with": channel.person,
             }
             for channel in world.channels.values()
         ],

@@ -22,6 +22,7 @@ SCOPES = frozenset(
         "im:history",
         "im:read",
         "im:write",
+        "mpim:history",
         "reactions:read",
         "team:read",
         "users:read",
