@@ -1,0 +1,193 @@
+"""The slash commands: what Discord is told of them, and the ten lines that each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import discord
+import structlog
+from discord import app_commands
+
+from bots.discord import words
+from bots.discord.acknowledgement import Acknowledgement
+from bots.discord.errors import converted
+from bots.discord.inbound import Self, is_thread, to_question, to_topic, workspace_of
+from bots.discord.threads import NoThreadHere, open_thread
+from bots.replies import help_text, usage_text
+from core.errors import PlaceForbidden, PlatformError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from bots.discord.rest import Rest
+    from core.service import Core
+
+LONGEST_PROMPT = 6000  # what Discord lets a person type into an option
+T = TypeVar("T")
+_log = structlog.get_logger()
+
+
+class Desk(Protocol):
+    """What the commands need of the adapter."""
+
+    core: Core
+    rest: Rest
+
+    @property
+    def bot(self) -> Self: ...
+
+    @property
+    def message_content(self) -> bool: ...
+
+    async def tracked(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does work that a stop must wait for."""
+        ...
+
+    def expect(self, interaction: int, acknowledgement: Acknowledgement) -> None:
+        """The answer to this interaction is written behind this acknowledgement."""
+        ...
+
+    def forget(self, interaction: int) -> None:
+        """No answer will be written to this interaction."""
+        ...
+
+
+class Commands:
+    """What each command does. A sentence is given whatever goes wrong."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def ask(
+        self, interaction: discord.Interaction, prompt: str, image: discord.Attachment | None, private: bool
+    ) -> None:
+        """Stores the question, then acknowledges it; the answer is written by its turn."""
+        desk = self._desk
+        acknowledgement = Acknowledgement(interaction, private=private)
+        question = to_question(interaction, prompt, desk.bot, image=image, private=private, now=datetime.now(UTC))
+        desk.expect(interaction.id, acknowledgement)
+        try:
+            accepted = await acknowledgement.within(desk.core.accept(question))
+        except StoreUnavailable:
+            desk.forget(interaction.id)
+            _log.exception("question_not_stored", interaction=interaction.id)
+            await acknowledgement.say(words.say("store_unavailable"))
+            return
+        if accepted.outcome == "duplicate":  # another delivery of it has been or is being answered
+            desk.forget(interaction.id)
+            return
+        await acknowledgement.defer()
+
+    async def chat(self, interaction: discord.Interaction, topic: str) -> None:
+        """Opens a thread and puts the topic to it as the first question."""
+        acknowledgement = Acknowledgement(interaction, private=True)
+        try:
+            said = await acknowledgement.within(self._open_chat(interaction, topic))
+        except NoThreadHere:
+            said = words.NO_THREADS_HERE
+        except StoreUnavailable:
+            _log.exception("question_not_stored", interaction=interaction.id)
+            said = words.say("store_unavailable")
+        except PlaceForbidden:
+            said = words.say("thread_failed")
+        except PlatformError as error:
+            _log.warning("thread_not_opened", interaction=interaction.id, reason=error.reason, code=error.code)
+            said = words.say("platform_unavailable")
+        await acknowledgement.say(said)
+
+    async def usage(self, interaction: discord.Interaction) -> None:
+        person = str(interaction.user.id)
+        await self._tell(interaction, self._usage(workspace_of(interaction), person))
+
+    async def reset(self, interaction: discord.Interaction) -> None:
+        await self._tell(interaction, self._reset(interaction))
+
+    async def help(self, interaction: discord.Interaction) -> None:
+        notes = () if self._desk.message_content else (words.READS_ONLY_MENTIONS,)
+        await Acknowledgement(interaction, private=True).say(help_text("discord", notes=notes))
+
+    async def _open_chat(self, interaction: discord.Interaction, topic: str) -> str:
+        desk = self._desk
+        intro = words.chat_begins(topic, str(interaction.user.id), message_content=desk.message_content)
+        thread = await open_thread(desk.rest, interaction, words.thread_name(topic), intro)
+        await desk.core.accept(to_topic(interaction, topic, thread, desk.bot, now=datetime.now(UTC)))
+        return words.chat_link(str(thread))
+
+    async def _usage(self, workspace: Any, person: str) -> str:
+        return usage_text(await self._desk.core.usage_today_and_month(workspace, person))
+
+    async def _reset(self, interaction: discord.Interaction) -> str:
+        root = str(interaction.channel_id) if is_thread(interaction.channel) else None
+        done = await self._desk.core.reset(workspace_of(interaction), str(interaction.channel_id), root)
+        return words.say("reset") if done else words.NOTHING_TO_FORGET
+
+    async def _tell(self, interaction: discord.Interaction, sentence: Awaitable[str]) -> None:
+        acknowledgement = Acknowledgement(interaction, private=True)
+        try:
+            said = await acknowledgement.within(sentence)
+        except StoreUnavailable:
+            _log.exception("command_without_store", interaction=interaction.id)
+            said = words.say("store_unavailable")
+        await acknowledgement.say(said)
+
+
+class Tree(app_commands.CommandTree[discord.Client]):
+    """The commands as discord.py knows them; what nobody expected is logged and told in one sentence."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[discord.Client], error: app_commands.AppCommandError, /
+    ) -> None:
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        _log.error("command_failed", interaction=interaction.id, error=type(cause).__name__, exc_info=cause)
+        if interaction.response.is_done() or isinstance(cause, PlatformError):
+            return  # the answer itself could not be given: another try would fail the same way
+        try:
+            await interaction.response.send_message(words.say("unexpected"), ephemeral=True)
+        except discord.DiscordException as failed:
+            _log.warning("command_failure_not_told", interaction=interaction.id, reason=converted(failed).reason)
+
+
+def command_tree(client: discord.Client, desk: Desk) -> Tree:
+    """All commands of Bise on `client`: for servers and direct messages, installed into servers."""
+    tree = Tree(client)
+    commands = Commands(desk)
+    everywhere = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
+    in_servers = app_commands.AppInstallationType(guild=True, user=False)
+
+    @app_commands.command(name="ask", description="Ask a question; the answer streams in here")
+    @app_commands.describe(
+        prompt="What you want to know", image="A picture to look at", private="Only you see the answer"
+    )
+    async def ask(
+        interaction: discord.Interaction,
+        prompt: app_commands.Range[str, 1, LONGEST_PROMPT],
+        image: discord.Attachment | None = None,
+        private: bool = False,
+    ) -> None:
+        await desk.tracked(commands.ask(interaction, prompt, image, private))
+
+    @app_commands.command(name="chat", description="Open a thread in which every message is answered")
+    @app_commands.describe(topic="What to talk about: the first question")
+    async def chat(interaction: discord.Interaction, topic: app_commands.Range[str, 1, LONGEST_PROMPT]) -> None:
+        await desk.tracked(commands.chat(interaction, topic))
+
+    bise = app_commands.Group(name="bise", description="Usage, reset and help")
+
+    @bise.command(name="usage", description="What was used today and this month")
+    async def usage(interaction: discord.Interaction) -> None:
+        await desk.tracked(commands.usage(interaction))
+
+    @bise.command(name="reset", description="Forget the conversation here")
+    async def reset(interaction: discord.Interaction) -> None:
+        await desk.tracked(commands.reset(interaction))
+
+    @bise.command(name="help", description="What I can do")
+    async def help_(interaction: discord.Interaction) -> None:
+        await desk.tracked(commands.help(interaction))
+
+    every: tuple[app_commands.Command[Any, ..., Any] | app_commands.Group, ...] = (ask, chat, bise)
+    for command in every:
+        command.allowed_contexts = everywhere
+        command.allowed_installs = in_servers
+        tree.add_command(command)
+    return tree

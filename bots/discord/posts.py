@@ -1,0 +1,207 @@
+"""The posts of one answer: what they should say, what they say, and the one call that brings these nearer.
+
+This is the outlet that a writer drives: reading the model only adds text here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bots.discord.controls import stop_row
+from bots.discord.errors import UNKNOWN_MESSAGE
+from bots.discord.places import Components, Place
+from bots.rendering import render, stable_prefix
+from bots.replies import sentence
+from bots.splitting import Splitter
+from core.errors import PlaceGone
+from core.messages import Answer, ReplyOrder
+from core.ports import PostLog
+
+LONGEST_POST = 2000
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A post as Discord has it; `content` is None while that is not known (it is from an earlier attempt)."""
+
+    post: str
+    content: str | None = None
+    buttons: bool = True
+    closed: bool = False
+    gone: bool = False  # somebody deleted it: it is not written again
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A post as it should be. `start`: where its text begins in the rendered answer."""
+
+    content: str
+    start: int
+    buttons: bool
+    closed: bool
+
+
+class AnswerPosts:
+    """Writes an answer into a place, post by post, the newest open one with a Stop button.
+
+    `lead` is a line above the answer that is no part of it (the question, where nobody else would see it).
+    """
+
+    def __init__(
+        self,
+        order: ReplyOrder,
+        log: PostLog,
+        place: Place,
+        *,
+        lead: str = "",
+    ) -> None:
+        self._order = order
+        self._log = log
+        self._place = place
+        self._lead = f"{render(lead, 'discord')}\n" if lead else ""
+        self._opening = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._opened = bool(order.posts)
+        self._splitter = Splitter(LONGEST_POST - len(self._lead))
+        self._text = ""
+        self._answer: Answer | None = None
+        self._stale = False  # whether text came since `_wanted` was worked out
+        self._wanted: list[_Wanted] = []
+        earlier = sorted(order.posts, key=lambda post: post.ordinal)
+        self._shown = [_Shown(post.platform_id, closed=post.closed) for post in earlier]
+
+    def add(self, text: str) -> None:
+        """More of the model's text."""
+        self._text += text
+        self._stale = True
+
+    def conclude(self, answer: Answer) -> None:
+        """All of it, and what people must be told below."""
+        if not answer.text.startswith(self._text):
+            self._splitter = Splitter(LONGEST_POST - len(self._lead))
+        self._text = answer.text
+        self._answer = answer
+        self._stale = True
+
+    async def open(self) -> None:
+        """Takes over the post that the place has already, if any: a deferred answer. Raises PlatformError."""
+        async with self._opening:
+            if not self._opened:
+                post = await self._place.open()
+                self._opened = True
+                if post is not None:
+                    await self._keep(post, 0)
+
+    def pending(self, *, final: bool) -> str | None:
+        """The bucket of the next call, "edit" or "send"; None when Discord has everything."""
+        number = self._next(final=final)
+        if number is None:
+            return None
+        first_exists = number == 0 and self._place.opens
+        return "send" if number >= len(self._shown) and not first_exists else "edit"
+
+    async def write(self, *, final: bool) -> None:
+        """Makes the next call. Raises RateLimited, PlatformError."""
+        async with self._writing:
+            await self.open()
+            number = self._next(final=final)
+            if number is None:
+                return
+            if number >= len(self._wanted):
+                await self._remove(number)
+            elif number < len(self._shown):
+                await self._edit(number, self._wanted[number])
+            else:
+                await self._send(number, self._wanted[number])
+
+    async def rest(self) -> None:
+        """Returns when no write is under way."""
+        async with self._writing:
+            return
+
+    def _next(self, *, final: bool) -> int | None:
+        """The number of the first post that is not as it should be; beyond the wanted ones: the last, as surplus."""
+        self._refresh()
+        for number, wanted in enumerate(self._wanted):
+            if number >= len(self._shown):
+                return number
+            shown = self._shown[number]
+            if not shown.gone and (shown.content, shown.buttons) != (wanted.content, wanted.buttons):
+                return number
+        return len(self._shown) - 1 if final and len(self._shown) > len(self._wanted) else None
+
+    async def _send(self, number: int, wanted: _Wanted) -> None:
+        post = await self._place.send(wanted.content, self._buttons(wanted), f"{self._order.turn}.{number}")
+        await self._keep(post, wanted.start)
+        await self._mark(number, wanted)
+
+    async def _keep(self, post: str, start: int) -> None:
+        """Remembers a new post, in the store too, before anything else is written."""
+        self._shown.append(_Shown(post))
+        await self._log.add(len(self._shown) - 1, post, start)
+
+    async def _edit(self, number: int, wanted: _Wanted) -> None:
+        shown = self._shown[number]
+        try:
+            await self._place.edit(shown.post, wanted.content, self._buttons(wanted))
+        except PlaceGone as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            shown.gone = True
+            _log.info("post_deleted_by_others", turn=self._order.turn, ordinal=number)
+        await self._mark(number, wanted)
+
+    async def _mark(self, number: int, wanted: _Wanted) -> None:
+        shown = self._shown[number]
+        shown.content, shown.buttons = wanted.content, wanted.buttons
+        if wanted.closed and not shown.closed:
+            shown.closed = True
+            await self._log.close(number)
+
+    async def _remove(self, number: int) -> None:
+        try:
+            await self._place.delete(self._shown[number].post)
+        except PlaceGone as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+        self._shown.pop()
+        await self._log.drop(number)
+
+    def _buttons(self, wanted: _Wanted) -> Components:
+        return stop_row(self._order.stop) if wanted.buttons else []
+
+    def _refresh(self) -> None:
+        """Brings `_wanted` up to the text: only when the writer asks, so that many deltas cost one look."""
+        if not self._stale:
+            return
+        self._stale = False
+        final = self._answer is not None
+        rendered = render(self._text[: stable_prefix(self._text, final=final)], "discord")
+        self._wanted = []
+        for number, piece in enumerate(self._splitter.feed(rendered)):
+            content = (self._lead if number == 0 else "") + piece.text
+            closed = final or piece.settled
+            self._wanted.append(_Wanted(content, piece.start, buttons=not closed, closed=closed))
+            if not closed:
+                break  # a further post is opened when this one can change no more
+        if self._answer is not None:
+            self._put_below(self._answer, len(rendered))
+
+    def _put_below(self, answer: Answer, end: int) -> None:
+        """Adds the notices to the last post, or in a post of their own where they do not fit."""
+        notices = [sentence(notice, platform="discord") for notice in answer.notices]
+        if not self._wanted:
+            words = "\n".join(notices) or "…"
+            self._wanted = [_Wanted(f"{self._lead}{words}"[:LONGEST_POST], 0, buttons=False, closed=True)]
+        elif notices:
+            small = "\n".join(f"-# {line}" for notice in notices for line in notice.splitlines() if line.strip())
+            last = self._wanted[-1]
+            together = f"{last.content}\n{small}"
+            if len(together) <= LONGEST_POST:
+                self._wanted[-1] = _Wanted(together, last.start, buttons=False, closed=True)
+            else:
+                self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=False, closed=True))
