@@ -116,6 +116,7 @@ def survey(window: str, fence: Fence | None, room: int) -> Lines:
 def within(window: str, line: Line, low: int, high: int) -> Iterator[Break]:
     """Places inside one line, from `low` to `high`: spaces, sentence ends, and between letters that need no space."""
     stop = line.start + len(line.text)
+    low = min(low, stop)
     while low > line.start and window[low - 1].isspace():
         low -= 1
     text_start = stop - len(line.text.lstrip())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bots.breaks import Break, Lines, Rank, anywhere, survey, within
+from bots.breaks import Break, Line, Lines, Rank, anywhere, survey, within
 from bots.fences import LONGEST_MARK, Fence, closing, open_fence, starts_like_fence
 
 __all__ = ["LOOKAHEAD", "SMALLEST_LIMIT", "Piece", "Splitter", "open_fence", "split", "unsplit"]
@@ -18,6 +18,7 @@ __all__ = ["LOOKAHEAD", "SMALLEST_LIMIT", "Piece", "Splitter", "open_fence", "sp
 LOOKAHEAD = 128  # tells a closing fence, a list item and a joined emoji from what they begin like
 SMALLEST_LIMIT = 256  # room for the longest fence lines and some text
 _WIDEST_MARGIN = 600
+_STRIDE = 200
 
 _VISIBLE = re.compile(r"\S")
 
@@ -145,13 +146,21 @@ def _sure(window: str, lines: Lines, low: int, room: int, lead: int, end: int) -
     certain = [place for place in between if place.rank > Rank.AVOID and not place.tentative]
     undecided = bool(between) and between[-1].tentative
     if not line.whole and not undecided and not starts_like_fence(line.text):
-        high = min(room - _reserve(lines), len(window))
-        certain += [place for place in within(window, line, line.start, high) if place.rank > Rank.AVOID]
+        certain += _last_inside(window, line, low, min(room - _reserve(lines), len(window)))
     near = [place for place in certain if place.end >= low]
     if not certain:
         return 0
     place = _best(near) if near else certain[-1]
     return lead + min(place.end, end)
+
+
+def _last_inside(window: str, line: Line, low: int, high: int) -> list[Break]:
+    """The good places from `low` on within a line, or else at least the last one: found without reading it all."""
+    for start in (low, high - _STRIDE, line.start):
+        good = [place for place in within(window, line, max(start, line.start), high) if place.rank > Rank.AVOID]
+        if good:
+            return good
+    return []
 
 
 def _best(places: Sequence[Break]) -> Break:

@@ -1,0 +1,173 @@
+"""`bise serve`: start, roles, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+import migrations
+from bots.web import WebServer
+from core.errors import PlatformUnavailable, SettingsError, WrongUse
+from core.ports import ChatPlatform
+from core.service import Core, open_core
+from core.settings import Settings, promised_later
+from core.store.database import ServeLock
+
+_log = structlog.get_logger()
+ROLES = ("slack", "discord", "worker", "reports", "web")
+DRAIN_SECONDS = 20.0
+SWEEP_SECONDS = 30
+_RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Adapter(ChatPlatform, Protocol):
+    """What `serve` needs of a platform besides what the core needs."""
+
+    async def start(self) -> None: ...
+    async def stop_receiving(self) -> None: ...
+    async def close(self) -> None: ...
+    def not_ready(self) -> str | None: ...
+
+
+class Service:
+    """One running Bise. `ready` is set once every configured platform is connected."""
+
+    def __init__(self, settings: Settings, roles: Sequence[str] = ROLES) -> None:
+        self._settings = settings
+        self._roles = checked(roles)
+        self._stack = AsyncExitStack()
+        self._connecting: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+        self.core: Core
+        self.web: WebServer
+
+    async def start(self) -> None:
+        """Opens everything; connecting to the platforms goes on in the background if one is away.
+
+        Raises SettingsError, StoreUnavailable, SchemaOutdated, TokenRevoked.
+        """
+        async with AsyncExitStack() as stack:
+            lock = ServeLock(self._settings.database_file)
+            lock.take()
+            stack.callback(lock.free)
+            self.core = open_core(self._settings)
+            stack.push_async_callback(self.core.close)
+            await self.core.database.check(migrations.NEWEST)
+            adapters = self._adapters(self.core)
+            for adapter in adapters:
+                self.core.attach(adapter)
+            self.web = WebServer(self.core, {adapter.name: adapter.not_ready for adapter in adapters})
+            self._mount(adapters, self.web.app)
+            await self.web.start()
+            stack.push_async_callback(self.web.close)
+            scheduler = AsyncIOScheduler(timezone="UTC")
+            scheduler.add_job(
+                self.core.sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=None, coalesce=True
+            )
+            scheduler.start()
+            stack.callback(scheduler.shutdown, wait=False)
+            for adapter in adapters:
+                stack.push_async_callback(adapter.close)
+            stack.push_async_callback(self.core.stop, DRAIN_SECONDS)
+            for adapter in adapters:
+                stack.push_async_callback(adapter.stop_receiving)
+            self._connecting = asyncio.create_task(self._connect(adapters))
+            done, _ = await asyncio.wait([self._connecting], timeout=DRAIN_SECONDS)
+            if done:
+                await self._connecting
+            else:
+                _log.warning("serve.waiting", reasons=[adapter.not_ready() for adapter in adapters])
+            self._stack = stack.pop_all()
+        for line in promised_later(self._settings):
+            _log.warning("serve.not_yet", note=line)
+
+    async def stop(self) -> None:
+        """Receives no more, lets running turns finish for a while, closes everything."""
+        if self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def _connect(self, adapters: Sequence[Adapter]) -> None:
+        await asyncio.gather(*(self._connect_one(adapter) for adapter in adapters))
+        await self.core.start()
+        self.ready.set()
+        _log.info("serve.ready", platforms=[adapter.name for adapter in adapters], http_port=self.web.port)
+
+    async def _connect_one(self, adapter: Adapter) -> None:
+        tries = 0
+        while True:
+            try:
+                return await adapter.start()
+            except PlatformUnavailable as error:
+                wait = _RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)]
+                tries += 1
+                _log.warning("platform.away", platform=adapter.name, why=str(error), again_in_seconds=wait)
+                await asyncio.sleep(wait)
+
+    def _adapters(self, core: Core) -> list[Adapter]:
+        adapters: list[Adapter] = []
+        if self._settings.slack_enabled and "slack" in self._roles:
+            from bots.slack.app import SlackAdapter
+
+            adapters.append(SlackAdapter(self._settings, core))
+        if self._settings.discord_enabled and "discord" in self._roles:
+            from bots.discord.adapter import DiscordAdapter
+
+            adapters.append(DiscordAdapter(self._settings, core))
+        if not adapters:
+            raise SettingsError(
+                "No chat platform is set up. Set SLACK_BOT_TOKEN=xoxb-… and SLACK_APP_TOKEN=xapp-…, or DISCORD_TOKEN, "
+                "or try `bise playground`: it needs no account."
+            )
+        return adapters
+
+    def _mount(self, adapters: Sequence[Adapter], app: web.Application) -> None:
+        """In HTTP mode Slack's events come through our own web server."""
+        for adapter in adapters:
+            mount = getattr(adapter, "mount", None)
+            if mount is not None and not self._settings.slack_socket_mode:
+                mount(app)
+
+
+def checked(roles: Sequence[str]) -> frozenset[str]:
+    """The roles, if they can be run. Raises WrongUse."""
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown:
+        raise WrongUse(f"{unknown[0]!r} is not a role. Roles are {', '.join(ROLES)}.")
+    if "worker" not in roles:
+        raise WrongUse("On SQLite one process does everything, so --roles must name worker: --roles slack,worker")
+    return frozenset(roles)
+
+
+async def serve(settings: Settings, roles: Sequence[str] = ROLES) -> int:
+    """Runs until SIGTERM or SIGINT; a second one ends at once, without waiting for answers under way."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stopping.is_set() and main is not None:
+            main.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    service = Service(settings, roles)
+    try:
+        await service.start()
+        try:
+            await stopping.wait()
+            _log.info("serve.stopping", patience_seconds=DRAIN_SECONDS)
+        finally:
+            await service.stop()
+    except asyncio.CancelledError:
+        return 1
+    return 0

@@ -1,0 +1,117 @@
+"""`bise doctor`: what is set up, what is missing, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Sequence
+
+import migrations
+from bots.findings import Finding
+from core.errors import BiseError, ModelError, ModelUnauthorized, SchemaOutdated, StoreUnavailable, UnknownModel
+from core.mistral.client import MistralClient
+from core.service import home_of, open_core
+from core.settings import Settings, promised_later
+from core.store.database import Database
+
+
+async def doctor(settings: Settings, *, as_json: bool) -> int:
+    """Checks everything, one line each; 0 when nothing is missing."""
+    findings = [
+        *await _database(settings),
+        *await _model(settings),
+        *await _platforms(settings),
+    ]
+    well = all(finding.ok for finding in findings)
+    if as_json:
+        body = {"ok": well, "findings": [{"ok": one.ok, "what": one.what, "mend": one.mend} for one in findings]}
+        sys.stdout.write(json.dumps(body, ensure_ascii=False) + "\n")
+        return 0 if well else 1
+    for finding in findings:
+        sys.stdout.write(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.what}\n")
+        if finding.mend:
+            sys.stdout.write(f"         → {finding.mend}\n")
+    for line in promised_later(settings):
+        sys.stdout.write(f"note     {line}\n")
+    sys.stdout.write("Everything that was checked is well.\n" if well else "Mend what is missing, then ask again.\n")
+    return 0 if well else 1
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    if not settings.database_file.exists():
+        return [Finding(False, f"There is no database {settings.database_file} yet.", "Run `bise migrate`.")]
+    database = Database.open(settings.database_file)
+    try:
+        await database.check(migrations.NEWEST)
+    except SchemaOutdated as error:
+        return [Finding(False, str(error), "Run `bise migrate`.")]
+    except StoreUnavailable as error:
+        return [Finding(False, str(error), "Check the file's folder, its permissions and the free space.")]
+    finally:
+        await database.close()
+    return [Finding(True, f"The database {settings.database_file} answers and is up to date.", "")]
+
+
+async def _model(settings: Settings) -> list[Finding]:
+    if not settings.has_model:
+        return [Finding(False, "No way to a model is set.", "Set MISTRAL_API_KEY=… (made in Mistral's console).")]
+    home = home_of(settings)
+    client = MistralClient(home)
+    findings: list[Finding] = []
+    try:
+        served = {card.id for card in await client.models()}
+        findings.append(Finding(True, f"The home of models {home.name} accepts the key and answers.", ""))
+    except ModelUnauthorized:
+        return [Finding(False, "The model's home refuses MISTRAL_API_KEY.", "Make a new key and set it.")]
+    except ModelError as error:
+        mend = "Check the network, MISTRAL_BASE_URL and MISTRAL_REGION."
+        return [Finding(False, f"The model's home {home.name} does not answer as it should ({error.reason}).", mend)]
+    finally:
+        await client.aclose()
+    findings += await _chosen(settings, served)
+    if settings.mistral_plan is None and not settings.self_hosted:
+        mend = "Set MISTRAL_PLAN=scale (paid) or MISTRAL_PLAN=experiment (free: words may be used to train models)."
+        findings.append(Finding(False, "It is not known which plan the key belongs to.", mend))
+    return findings
+
+
+async def _chosen(settings: Settings, served: set[str]) -> list[Finding]:
+    core = open_core(settings)
+    try:
+        models = core.choice.models()
+    except UnknownModel:
+        mend = "Choose one that `bise models` lists, or add its price by BISE_CATALOGUE_FILE."
+        return [Finding(False, f"BISE_MODEL {settings.model} is not in the catalogue.", mend)]
+    finally:
+        await core.close()
+    findings = []
+    for model in (models.text, *([models.vision] if models.vision else [])):
+        live = not served or any(name in served for name in (model.id, *model.aliases))
+        mend = "" if live else "Choose another by BISE_MODEL or BISE_VISION_MODEL; `bise models` lists them."
+        findings.append(Finding(live, f"The model {model.id} is {'live' if live else 'not served there'}.", mend))
+    if models.vision is None:
+        findings.append(Finding(True, "No model here can see images; people who send one are told so.", ""))
+    return findings
+
+
+async def _platforms(settings: Settings) -> list[Finding]:
+    findings: list[Finding] = []
+    if settings.slack_enabled:
+        from bots.slack.checks import check as check_slack
+
+        findings += await _checked("Slack", check_slack(settings))
+    if settings.discord_enabled:
+        from bots.discord.checks import check as check_discord
+
+        findings += await _checked("Discord", check_discord(settings))
+    if not settings.has_platform:
+        mend = "Set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_TOKEN; README.md says how to get them."
+        findings.append(Finding(False, "No chat platform is set up.", mend))
+    return findings
+
+
+async def _checked(name: str, findings: Awaitable[Sequence[Finding]]) -> list[Finding]:
+    try:
+        return list(await findings)
+    except BiseError as error:
+        return [Finding(False, f"{name} could not be checked: {error}", "Check the network and try again.")]
