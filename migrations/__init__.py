@@ -17,7 +17,7 @@ def upgrade(file: Path) -> str | None:
     from alembic import command
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError
     from sqlalchemy.pool import NullPool
 
     from core.errors import SchemaOutdated, StoreUnavailable
@@ -37,7 +37,7 @@ def upgrade(file: Path) -> str | None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-    except (OperationalError, OSError) as error:
+    except (DatabaseError, OSError) as error:
         raise StoreUnavailable(f"The database {file} cannot be opened: {getattr(error, 'orig', error)}.") from error
     file.chmod(0o600)
     return before
