@@ -153,6 +153,7 @@ class Post:
 class ReplyOrder:
     """What an adapter is told about the answer to show.
 
+    `question` is the id of the message that asks, `asked` its words.
     `posts` are those of earlier attempts: go on in them, never beside them.
     `stop` is the id of the Stop control, to be put on a button (and given back to `Core.press`).
     """
@@ -168,6 +169,7 @@ class ReplyOrder:
     address: Mapping[str, str]
     stop: str
     posts: tuple[Post, ...] = ()
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from core.metrics import Metrics
 from core.mistral.catalogue import Catalogue
 from core.mistral.client import MistralClient
 from core.mistral.providers.home import Home
-from core.ports import ChatPlatform, Clock
+from core.ports import ChatPlatform, Clock, LanguageModel
 from core.reports import figures
 from core.settings import Settings
 from core.store import conversations, ledger, turns, workspaces
@@ -181,8 +181,11 @@ def home_of(settings: Settings) -> Home:
     return Home.of_region(settings.mistral_region, key)
 
 
-def open_core(settings: Settings, *, clock: Clock | None = None) -> Core:
-    """Puts the parts together; nothing is connected yet. Raises SettingsError, StoreUnavailable."""
+def open_core(settings: Settings, *, clock: Clock | None = None, model: LanguageModel | None = None) -> Core:
+    """Puts the parts together; nothing is connected yet. Raises SettingsError, StoreUnavailable.
+
+    `model`: what answers instead of the home that the settings name.
+    """
     clock = clock or SystemClock()
     catalogue = Catalogue.load(settings.catalogue_file)
     home = home_of(settings)
@@ -196,7 +199,7 @@ def open_core(settings: Settings, *, clock: Clock | None = None) -> Core:
     asking = Asking(
         settings,
         database,
-        client,
+        model or client,
         choice,
         Images(database, clock),
         clock,

@@ -144,7 +144,7 @@ class Settings(BaseModel):
     def read(cls, environ: Mapping[str, str], env_file: Path | None = Path(".env")) -> Self:
         """Settings from `environ`, which wins, and from `env_file`. Raises SettingsError with one line."""
         values = {**_from_file(env_file), **environ}
-        values = {name: value for name, value in values.items() if value.strip()}
+        values = {name: value for name, value in values.items() if name.isupper() and value.strip()}
         try:
             return cls.model_validate(values)
         except ValidationError as error:

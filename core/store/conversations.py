@@ -87,9 +87,7 @@ async def by_id(connection: Connection, workspace: int, conversation: int) -> Co
     return found
 
 
-async def by_message(
-    connection: Connection, workspace: int, source_or_post: str
-) -> tuple[Conversation, int] | None:
+async def by_message(connection: Connection, workspace: int, source_or_post: str) -> tuple[Conversation, int] | None:
     """The conversation that holds a message or post of the platform, and the stored message's number.
 
     A post stands for its answer; while there is none, for the question.

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -18,24 +18,30 @@ from core.errors import SchemaOutdated, StoreUnavailable
 Connection = AsyncConnection
 BUSY_SECONDS = 5.0
 READERS = 4
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+_FAULTS_OF_OURS = (IntegrityError, ProgrammingError, DataError)
 
 
 class Database:
     """SQLite in WAL mode. Writes go one at a time through one connection; reads never wait for them."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, busy_seconds: float = BUSY_SECONDS) -> None:
         self.file = file
-        self._writer = _engine(f"sqlite+aiosqlite:///{file}", pool_size=1, reader=False)
-        self._reader = _engine(f"sqlite+aiosqlite:///{file}", pool_size=READERS, reader=True)
+        url = f"sqlite+aiosqlite:///{file}"
+        self._writer = _engine(url, pool_size=1, reader=False, busy_seconds=busy_seconds)
+        self._reader = _engine(url, pool_size=READERS, reader=True, busy_seconds=busy_seconds)
 
     @classmethod
-    def open(cls, file: Path) -> Self:
-        """Makes the file's folder if need be; touches nothing else. Raises StoreUnavailable."""
+    def open(cls, file: Path, busy_seconds: float = BUSY_SECONDS) -> Self:
+        """Makes the file's folder if need be; touches nothing else. Raises StoreUnavailable.
+
+        `busy_seconds`: how long a write waits for another process's.
+        """
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"The folder {file.parent} cannot be made: {error.strerror}.") from error
-        return cls(file)
+        return cls(file, busy_seconds)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
@@ -43,7 +49,7 @@ class Database:
         try:
             async with self._writer.begin() as connection:
                 yield connection
-        except (OperationalError, PoolTimeout) as error:
+        except (DatabaseError, PoolTimeout) as error:
             raise _unavailable(self.file, error) from error
 
     @asynccontextmanager
@@ -52,7 +58,7 @@ class Database:
         try:
             async with self._reader.connect() as connection:
                 yield connection
-        except (OperationalError, PoolTimeout) as error:
+        except (DatabaseError, PoolTimeout) as error:
             raise _unavailable(self.file, error) from error
 
     async def ping(self) -> None:
@@ -62,6 +68,8 @@ class Database:
 
     async def check(self, newest: str) -> None:
         """Raises SchemaOutdated unless the schema is `newest`, StoreUnavailable when the file cannot be read."""
+        if not self.file.exists():  # asking SQLite would make an empty one
+            raise SchemaOutdated(f"There is no database {self.file} yet: `bise migrate` makes it.")
         try:
             async with self.read() as connection:
                 found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
@@ -103,25 +111,25 @@ class ServeLock:
         self._lock.release()
 
 
-def _engine(url: str, *, pool_size: int, reader: bool) -> AsyncEngine:
+def _engine(url: str, *, pool_size: int, reader: bool, busy_seconds: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=BUSY_SECONDS * 2,
-        connect_args={"timeout": BUSY_SECONDS},
+        pool_timeout=busy_seconds * 2,
+        connect_args={"timeout": busy_seconds},
         hide_parameters=True,  # an error that is logged must not show people's words
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL") if not reader else cursor.execute("PRAGMA query_only=ON")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA secure_delete=ON")
-        cursor.close()
+        try:
+            for pragma in ("query_only=ON" if reader else "journal_mode=WAL", *_PRAGMAS):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except connection.dbapi.Error:  # the pool forgets a connection that it never had, and its thread would stay
+            connection.close()
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Any) -> None:
@@ -131,6 +139,9 @@ def _engine(url: str, *, pool_size: int, reader: bool) -> AsyncEngine:
     return engine
 
 
-def _unavailable(file: Path, error: Exception) -> StoreUnavailable:
+def _unavailable(file: Path, error: Exception) -> Exception:
+    """What to raise for a driver's error: a fault in what we asked for stays as it is."""
+    if isinstance(error, _FAULTS_OF_OURS):
+        return error
     cause = str(getattr(error, "orig", "")) or "too many are waiting for it"
     return StoreUnavailable(f"The database {file} does not answer: {cause}.")

@@ -21,7 +21,10 @@ Grouping = Literal["model", "user", "channel", "day"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One model call as it is written down. Costs in micro-dollars, times in milliseconds."""
+    """One model call as it is written down. Costs in micro-dollars, times in milliseconds.
+
+    `estimated`: the provider told no usage, so the tokens and the cost are our guess.
+    """
 
     workspace: int
     conversation: int
@@ -33,6 +36,7 @@ class Call:
     model: str
     price_from: date | None
     tokens: Tokens
+    estimated: bool
     local_date: date
     first_text_ms: int | None
     total_ms: int
@@ -57,7 +61,7 @@ async def record(connection: Connection, call: Call) -> None:
         completion_tokens=call.tokens.completion_tokens,
         cached_tokens=call.tokens.cached_tokens,
         cost_microusd=call.tokens.cost_microusd,
-        estimated=call.tokens.estimated_microusd > 0 or call.outcome in ("cut", "stopped"),
+        estimated=call.estimated,
         local_date=call.local_date,
         day_period=call.local_date.isoformat(),
         month_period=call.local_date.strftime("%Y-%m"),

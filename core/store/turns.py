@@ -35,6 +35,7 @@ class Turn:
     conversation: int
     message: int
     question: str
+    asked: str
     asker: str
     asker_number: int
     command: str | None
@@ -84,7 +85,7 @@ async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None
         return None
     query = (
         select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
-        .add_columns(_message.c.source_id, _message.c.person_id, _person.c.external_id.label("asker"))
+        .add_columns(_message.c.source_id, _message.c.text, _message.c.person_id, _person.c.external_id.label("asker"))
         .join_from(_turn, _workspace, _workspace.c.id == _turn.c.workspace_id)
         .join(_message, _message.c.id == _turn.c.message_id)
         .join(_person, _person.c.id == _message.c.person_id)
@@ -101,6 +102,7 @@ async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None
         conversation=row.conversation_id,
         message=row.message_id,
         question=row.source_id,
+        asked=row.text,
         asker=row.asker,
         asker_number=row.person_id,
         command=row.command,

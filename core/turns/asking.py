@@ -247,7 +247,7 @@ class Asking:
     async def write_down(
         self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
     ) -> None:
-        """Puts the attempt under way on the ledger, once, in a transaction of its own, whoever is cancelled meanwhile."""
+        """Puts the attempt under way on the ledger, once, in a transaction of its own, also when cancelled."""
         if (call := self.call_of(turn, conversation, progress, outcome, unbilled=unbilled)) is not None:
             await asyncio.shield(self._record(call))
 
@@ -269,7 +269,7 @@ class Asking:
         if call.model.prices and not self._settings.self_hosted:
             cost = call.model.cost(usage, day, price_tenths=self._price_tenths)
             price_from = call.model.price(day).since
-        estimated = cost if told is None and not unbilled else 0
+        estimated = told is None and not unbilled
         now = self._clock.monotonic()
         row = ledger.Call(
             workspace=turn.workspace,
@@ -281,7 +281,10 @@ class Asking:
             home=self._home,
             model=call.model.id,
             price_from=price_from,
-            tokens=Tokens(1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, estimated),
+            tokens=Tokens(
+                1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, cost if estimated else 0
+            ),
+            estimated=estimated,
             local_date=day,
             first_text_ms=int((call.first_text_at - call.began_at) * 1000) if call.first_text_at is not None else None,
             total_ms=int((now - call.began_at) * 1000),

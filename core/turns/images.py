@@ -25,6 +25,7 @@ class Images:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._desk = images.ImageDesk()
 
     async def prepare(
         self, platform: ChatPlatform, workspace: int, key: WorkspaceKey, files: Sequence[StoredAttachment]
@@ -41,7 +42,7 @@ class Images:
                 if file.file.size > images.MAX_BYTES:
                     raise AttachmentError("too_large", file.file.name)
                 data = await platform.download(key, file.file, images.MAX_BYTES)
-                prepared = await images.prepare_in_thread(data, file.file.name, file.file.mime)
+                prepared = await self._desk.prepare(data, file.file.name, file.file.mime)
             except AttachmentError as error:
                 done.append(await self._refuse(file, error))
                 continue

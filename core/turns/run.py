@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -22,6 +22,7 @@ from core.turns.canned import Canned
 from core.turns.controls import Controls
 
 _log = structlog.get_logger()
+Result = TypeVar("Result")
 _STORE_PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to keep an answer that has been paid for
 
 
@@ -75,7 +76,8 @@ class Runner:
             log.info("turn.given_back")
             raise
         except StoreUnavailable:  # once the database is back, the sweep puts the turn into the queue again
-            await self._insist(lambda: self._give_back(turn, reply))
+            await reply.abandon()
+            await self._insist(lambda: self._requeue(turn))
             raise
         # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
         await _to_its_end(self._deliver(turn, reply, answer))
@@ -98,6 +100,7 @@ class Runner:
             root=conversation.root,
             asker=turn.asker,
             question=turn.question,
+            asked=turn.asked,
             address=turn.address,
             stop=stop,
             posts=shown,
@@ -120,7 +123,7 @@ class Runner:
         try:
             answer = await self._until_done(running, progress)
         except asyncio.CancelledError:
-            await asyncio.shield(self._asking.write_down(turn, conversation, progress, "abandoned"))
+            await self._asking.write_down(turn, conversation, progress, "abandoned")
             raise
         except StoreUnavailable:
             raise
@@ -129,7 +132,7 @@ class Runner:
             answer = Answer(progress.text, "failed", (*progress.notices, Notice("unexpected")))
         finally:
             self._controls.unwatch(turn.id)
-        return await self._keep(turn, conversation, progress, answer)
+        return await _to_its_end(self._keep(turn, conversation, progress, answer))
 
     async def _until_done(self, running: _Running, progress: Progress) -> Answer:
         assert running.work is not None  # noqa: S101
@@ -157,6 +160,8 @@ class Runner:
                 message = None
                 if answer.text.strip() and turn.command is None:
                     message = await self._append(connection, turn, answer)
+                if progress.trimmed_to is not None:
+                    await conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
                 await turns.answered(connection, turn, message, answer)
 
         await self._insist(write)
@@ -205,6 +210,9 @@ class Runner:
 
     async def _give_back(self, turn: Turn, reply: Reply) -> None:
         await reply.abandon()
+        await self._requeue(turn)
+
+    async def _requeue(self, turn: Turn) -> None:
         async with self._database.write() as connection:
             await turns.give_back(connection, turn)
 
@@ -216,3 +224,13 @@ class Runner:
             except StoreUnavailable:
                 await self._clock.sleep(wait)
         return await write()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Awaits what must not be cut short: a cancellation takes effect when it is over."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

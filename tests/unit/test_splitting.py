@@ -131,6 +131,19 @@ def test_every_step_of_a_growing_document_keeps_what_was_sure(shift: int) -> Non
             assert whole[number] == piece if piece.settled else whole[number].text.startswith(piece.text[: piece.sure])
 
 
+@pytest.mark.parametrize("closing", ["```", "   ``````"])
+@pytest.mark.parametrize("shift", range(9))
+def test_a_fence_that_ends_where_a_post_does_changes_nothing_that_was_sure(closing: str, shift: int) -> None:
+    for lines in range(20, 50):
+        text = "x" * shift + "\n```py\n" + "a = 12\n" * lines + closing + "\n" + "after " * 80
+        whole, known = split(text, 300), text.index("after")
+        for end in [*range(known - 14, known), *range(298, 330)]:
+            for number, piece in enumerate(split(text[:end], 300)):
+                assert (
+                    whole[number] == piece if piece.settled else whole[number].text.startswith(piece.text[: piece.sure])
+                )
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(text=texts, limit=limits, step=st.integers(1, 200))
 def test_a_splitter_that_sees_a_text_grow_agrees_with_one_that_sees_it_whole(text: str, limit: int, step: int) -> None:

@@ -1,0 +1,268 @@
+"""The database itself: its promises, and one plain error when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sqlite3
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+
+import migrations
+from core.chat import ImagePart
+from core.errors import SchemaOutdated, StoreUnavailable
+from core.messages import WorkspaceKey
+from core.store import blobs, tables, workspaces
+from core.store.database import Database
+from tests.fakes import PATIENCE, T0, house, message, new_database, rows, settings_at
+
+PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
+
+
+async def test_both_engines_keep_what_was_promised_about_the_file(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    try:
+        async with database.write() as connection:
+            assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
+        for engine in (database.write, database.read):
+            async with engine() as connection:
+                for pragma, value in PRAGMAS.items():
+                    assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar() == value, pragma
+    finally:
+        await database.close()
+
+
+async def test_a_row_that_points_nowhere_is_refused_and_is_our_own_fault(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    try:
+        with pytest.raises(IntegrityError):
+            async with database.write() as connection:
+                await blobs.put(connection, 404, "hash", ImagePart(b"x", "image/png", 1, 1), T0)
+    finally:
+        await database.close()
+    assert rows(tmp_path / "bise.db", "SELECT count(*) FROM blob") == [(0,)]
+
+
+async def test_the_reader_cannot_write(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    try:
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            async with database.read() as connection:
+                await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+    finally:
+        await database.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+
+    async def fail_halfway() -> None:
+        async with database.write() as connection:
+            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            raise ZeroDivisionError
+
+    try:
+        with pytest.raises(ZeroDivisionError):
+            await fail_halfway()
+    finally:
+        await database.close()
+    assert rows(tmp_path / "bise.db", "SELECT count(*) FROM workspace") == [(0,)]
+
+
+async def test_reads_do_not_wait_for_a_write_under_way(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    try:
+        async with database.write() as connection, asyncio.timeout(1):
+            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            async with database.read() as reader:
+                assert await workspaces.find(reader, WorkspaceKey("slack", "T1")) is None
+    finally:
+        await database.close()
+
+
+async def test_times_come_back_as_they_were_and_naive_ones_are_refused(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    zone = timezone(timedelta(hours=5, minutes=30))
+    try:
+        async with database.write() as connection:
+            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), datetime(2026, 1, 1, 5, 30, tzinfo=zone))
+            found = (await connection.execute(select(tables.Workspace.__table__.c.created_at))).scalar()  # type: ignore[attr-defined]
+            assert found == datetime(2026, 1, 1, tzinfo=UTC)
+        with pytest.raises(StatementError, match="naive"):
+            async with database.write() as connection:
+                await workspaces.ensure(connection, WorkspaceKey("slack", "T2"), T0.replace(tzinfo=None))
+    finally:
+        await database.close()
+
+
+async def test_an_image_is_kept_once_per_workspace_and_seen_by_no_other(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    image = ImagePart(b"bytes", "image/png", 3, 4)
+    try:
+        async with database.write() as connection:
+            ours = await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            theirs = await workspaces.ensure(connection, WorkspaceKey("slack", "T2"), T0)
+            for _ in range(2):
+                await blobs.put(connection, ours, "hash", image, T0)
+            assert await blobs.get(connection, ours, "hash") == image
+            assert await blobs.get(connection, theirs, "hash") is None
+    finally:
+        await database.close()
+
+
+# away
+
+
+async def driver_at_rest() -> None:
+    """A connection that could not be opened ends its thread by itself; the loop must outlive that."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, PATIENCE)
+
+
+async def refused(database: Database) -> str:
+    """What a write says that cannot be done."""
+    try:
+        with pytest.raises(StoreUnavailable) as caught:
+            async with database.write() as connection:
+                await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+    finally:
+        await database.close()
+        await driver_at_rest()
+    return str(caught.value)
+
+
+async def test_a_folder_in_the_files_place_is_one_plain_error(tmp_path: Path) -> None:
+    (tmp_path / "bise.db").mkdir()
+    assert "does not answer: unable to open database file" in await refused(Database.open(tmp_path / "bise.db"))
+
+
+async def test_a_file_that_is_no_database_is_one_plain_error(tmp_path: Path) -> None:
+    file = tmp_path / "bise.db"
+    file.write_bytes(b"Dear diary, " * 100)
+    assert "file is not a database" in await refused(Database.open(file))
+    with pytest.raises(StoreUnavailable, match="file is not a database"):
+        migrations.upgrade(file)
+
+
+def test_a_path_through_a_file_is_one_plain_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        Database.open(tmp_path / "file" / "bise.db")
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        migrations.upgrade(tmp_path / "file" / "bise.db")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+async def test_a_read_only_folder_is_one_plain_error(tmp_path: Path) -> None:
+    file = new_database(tmp_path)
+    file.chmod(0o400)
+    tmp_path.chmod(0o500)
+    try:
+        assert "does not answer" in await refused(Database.open(file))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_a_full_disk_is_one_plain_error(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path))
+    image = ImagePart(b"x" * 4_000_000, "image/png", 1, 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        async with database.write() as connection:
+            workspace = await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            async with database.write() as connection:
+                await blobs.put(connection, workspace, "hash", image, T0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await database.close()
+
+
+async def test_a_database_that_another_program_holds_is_waited_for_and_then_told(tmp_path: Path) -> None:
+    file = new_database(tmp_path)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert "database is locked" in await refused(Database.open(file, busy_seconds=0.05))
+    database = Database.open(file, busy_seconds=5)
+    waiting = asyncio.create_task(workspaces_of(database))
+    await asyncio.sleep(0.05)
+    other.execute("COMMIT")
+    other.close()
+    assert await waiting == 1
+    await database.close()
+
+
+async def workspaces_of(database: Database) -> int:
+    async with database.write() as connection:
+        return await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+
+
+async def test_too_many_who_wait_for_the_writer_are_told(tmp_path: Path) -> None:
+    database = Database.open(new_database(tmp_path), busy_seconds=0.02)
+    async with database.write():
+        with pytest.raises(StoreUnavailable, match="too many are waiting"):
+            await workspaces_of(database)
+    await database.close()
+
+
+async def test_a_message_that_cannot_be_stored_is_not_accepted(tmp_path: Path) -> None:
+    async with house(tmp_path, started=False) as home:
+        home.file.unlink()
+        home.file.mkdir()
+        with pytest.raises(StoreUnavailable):
+            await home.core.accept(message())
+    await driver_at_rest()
+
+
+async def test_an_error_of_the_database_does_not_show_peoples_words(tmp_path: Path) -> None:
+    async with house(tmp_path, started=False) as home:
+        connection = sqlite3.connect(home.file)
+        connection.execute("DROP TABLE turn")
+        connection.commit()
+        connection.close()
+        with pytest.raises(StoreUnavailable) as caught:
+            await home.core.accept(message("a secret of mine"))
+        assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+        assert isinstance(caught.value.__cause__, OperationalError)
+
+
+# the schema's version
+
+
+async def test_a_schema_that_is_not_ours_names_what_to_do(tmp_path: Path) -> None:
+    file = new_database(tmp_path)
+    database = Database.open(file)
+    try:
+        await database.check(migrations.NEWEST)
+        with pytest.raises(SchemaOutdated, match=r"has schema 0001, this version needs 9999: `bise migrate`\."):
+            await database.check("9999")
+    finally:
+        await database.close()
+
+
+async def test_a_database_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "bise.db")
+    with pytest.raises(SchemaOutdated, match="`bise migrate` makes it"):
+        await database.check(migrations.NEWEST)
+    await database.close()
+    assert not (tmp_path / "bise.db").exists()
+
+
+async def test_an_empty_file_has_no_schema(tmp_path: Path) -> None:
+    (tmp_path / "bise.db").touch()
+    database = Database.open(tmp_path / "bise.db")
+    with pytest.raises(SchemaOutdated, match="has schema none"):
+        await database.check(migrations.NEWEST)
+    await database.close()
+
+
+def test_the_settings_name_the_file(tmp_path: Path) -> None:
+    assert settings_at(tmp_path / "bise.db").database_file == tmp_path / "bise.db"
