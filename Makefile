@@ -16,7 +16,7 @@ run: $(VENV)/run.ok ## install and run Bise; the playground while no platform to
 	@$(BIN)/python -m bots.start
 
 test: $(VENV)/dev.ok ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 setup: $(VENV)/dev.ok ## only the installing
 

@@ -1,6 +1,7 @@
 """CPU per 1000 streamed chunks: our client, raw httpx bytes, and the official SDKs, against one local server.
 
-`python -m tests.bench.client_cpu` prints milliseconds of this process's CPU; the server runs in a process of its own.
+`python -m tests.bench.client_cpu [--json]` prints milliseconds of this process's CPU; the server runs in a process
+of its own.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -167,6 +169,9 @@ def main() -> None:
         asyncio.run(_serve(int(sys.argv[2])))
         return
     costs = measure()
+    if sys.argv[1:] == ["--json"]:
+        print(json.dumps(costs))
+        return
     raw = costs["raw httpx bytes"]
     for name, cost in costs.items():
         print(f"{name:18} {cost:8.1f} ms CPU per 1000 chunks   {cost / raw:5.2f} x raw")
