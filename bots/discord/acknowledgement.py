@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import discord
@@ -23,6 +23,7 @@ class Acknowledgement:
         self._private = private
         self._lock = asyncio.Lock()
         self._deferred = False
+        self._elsewhere = False  # an earlier delivery acknowledged it: what stands there is not ours to change
         self._post: str | None = None
 
     async def defer(self) -> str | None:
@@ -42,6 +43,7 @@ class Acknowledgement:
         except Exception as error:
             failure = converted(error)
             if failure.code == ALREADY_ACKNOWLEDGED:  # a first try arrived whose answer was lost
+                self._elsewhere = True
                 return None
             raise failure from error
         return str(response.message_id) if response and response.message_id else None
@@ -49,26 +51,36 @@ class Acknowledgement:
     async def say(self, words: str) -> None:
         """One sentence instead of an answer, for the asker's eyes unless a public answer was announced already.
 
-        Raises PlatformError.
+        Says nothing where an earlier delivery of the interaction has its answer. Raises PlatformError.
         """
         none = discord.AllowedMentions.none()
         async with self._lock:
+            if self._elsewhere:
+                return
             try:
                 if self._deferred:
                     await self._interaction.edit_original_response(content=words, allowed_mentions=none)
                 else:
-                    await self._interaction.response.send_message(words, ephemeral=self._private, allowed_mentions=none)
+                    await self._interaction.response.send_message(words, ephemeral=True, allowed_mentions=none)
                     self._deferred = True
             except Exception as error:
-                raise converted(error) from error
+                failure = converted(error)
+                if failure.code != ALREADY_ACKNOWLEDGED:
+                    raise failure from error
+                self._elsewhere = True
 
     async def within(self, work: Awaitable[T], patience: float = PATIENCE) -> T:
         """What `work` gives; when it takes longer than `patience` seconds the interaction is deferred meanwhile."""
-        task = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait({task}, timeout=patience)
-        if not done:
-            try:
-                await self.defer()
-            finally:
-                await asyncio.wait({task})
-        return task.result()
+        return await within(work, self.defer, patience)
+
+
+async def within(work: Awaitable[T], late: Callable[[], Awaitable[object]], patience: float = PATIENCE) -> T:
+    """What `work` gives; `late` is called when it takes longer than `patience` seconds, and never cuts it short."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=patience)
+    if not done:
+        try:
+            await late()
+        finally:
+            await asyncio.wait({task})
+    return task.result()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 import httpx
 
 from core.errors import AttachmentError
+from core.media.download import read_capped
 from core.messages import Attachment
 
 HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TIMEOUT = httpx.Timeout(20, connect=5)
+_WHOLE_WITHIN = 30.0  # seconds for one file, however steadily it drips
 
 
 class Downloads:
-    """Reads attachments. A simulated Discord on this machine serves them from its API's own address."""
+    """Reads attachments, each within `within` seconds.
 
-    def __init__(self, api_url: str) -> None:
+    A simulated Discord on this machine serves them from its API's own address.
+    """
+
+    def __init__(self, api_url: str, *, within: float = _WHOLE_WITHIN) -> None:
+        self._within = within
         api = urlsplit(api_url)
         self._local = api.netloc if api.hostname in _LOOPBACK else None
         self._client: httpx.AsyncClient | None = None
@@ -30,18 +37,13 @@ class Downloads:
             raise AttachmentError("unavailable", attachment.name)
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
-        read = bytearray()
         try:
-            async with self._client.stream("GET", attachment.url) as response:
+            async with asyncio.timeout(self._within), self._client.stream("GET", attachment.url) as response:
                 if response.status_code != httpx.codes.OK:
                     raise AttachmentError("unavailable", attachment.name)
-                async for chunk in response.aiter_bytes():
-                    read += chunk
-                    if len(read) > limit:
-                        raise AttachmentError("too_large", attachment.name)
-        except httpx.HTTPError as error:
+                return await read_capped(response.aiter_bytes(), limit, attachment.name)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise AttachmentError("unavailable", attachment.name) from error
-        return bytes(read)
 
     def trusted(self, url: str) -> bool:
         """Whether a file's address is one of Discord's."""

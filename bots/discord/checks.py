@@ -38,7 +38,7 @@ async def check(settings: Settings) -> list[Finding]:
             mend = "Check that this machine reaches discord.com (DISCORD_API_URL, firewall), and try again."
             return [Finding(False, f"Discord could not be asked: {error}", mend)]
     bot = f"Discord knows the bot as {user.get('username', '?')} ({user.get('id', '?')})"
-    return [Finding(True, bot), _content(application), _public(application), _invitation(application)]
+    return [Finding(True, bot), _content(application), _public(application, settings), _invitation(application)]
 
 
 def invite_link(application: str) -> str:
@@ -60,13 +60,15 @@ def _content(application: dict[str, object]) -> Finding:
     )
 
 
-def _public(application: dict[str, object]) -> Finding:
+def _public(application: dict[str, object], settings: Settings) -> Finding:
     if not application.get("bot_public"):
         return Finding(True, "Only its owner can add the bot to servers")
+    if settings.allowed_workspaces:
+        return Finding(True, "Anybody can add the bot; it leaves servers that BISE_ALLOWED_WORKSPACES does not name")
     return Finding(
         False,
         "Anybody can add the bot to a server and spend your budget",
-        f"Switch off Public Bot at {_PORTAL}, Installation, or set BISE_ALLOWED_WORKSPACES=discord:SERVER.",
+        f"Switch off Public Bot at {_PORTAL}, Bot, or set BISE_ALLOWED_WORKSPACES=discord:SERVER.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import discord
@@ -17,6 +18,8 @@ from core.settings import Settings
 
 # READY is told this long after the last server came in; nothing waits for their members.
 _GUILDS_COME_WITHIN = 0.2
+_DISCORD = "https://discord.com/api/v10"
+_NEEDED = {"READY", "RESUMED"}  # without these there is no connection
 _log = structlog.get_logger()
 
 
@@ -26,6 +29,7 @@ class Ears(Desk, Protocol):
     async def hear(self, message: discord.Message) -> None: ...
     async def press(self, interaction: discord.Interaction, control: str) -> None: ...
     def connected(self, *, now: bool) -> None: ...
+    async def joined(self, guild: discord.Guild) -> None: ...
 
 
 class BotClient(discord.Client):
@@ -40,17 +44,28 @@ class BotClient(discord.Client):
             max_messages=None,
             guild_ready_timeout=_GUILDS_COME_WITHIN,
         )
+        # A quirk of discord.py: an event that it cannot read ends the connection, and all that would have come by it.
+        parsers = self._connection.parsers
+        for event in parsers.keys() - _NEEDED:
+            parsers[event] = _guarded(event, parsers[event])
         self._ears = ears
         self.tree = command_tree(self, ears)
 
     async def on_ready(self) -> None:
-        self._ears.connected(now=True)
+        self._tell(up=True)
 
     async def on_resumed(self) -> None:
-        self._ears.connected(now=True)
+        self._tell(up=True)
 
     async def on_disconnect(self) -> None:
-        self._ears.connected(now=False)
+        self._tell(up=False)
+
+    def _tell(self, *, up: bool) -> None:
+        if not self.is_closed():  # a closed client has been given up, maybe for one that is up already
+            self._ears.connected(now=up)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._ears.joined(guild)
 
     async def on_message(self, message: discord.Message) -> None:
         await self._ears.hear(message)
@@ -62,6 +77,18 @@ class BotClient(discord.Client):
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         _log.exception("discord_event_failed", event_name=event_method)
+
+
+def _guarded(event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The same, but what it cannot read is logged and passed over."""
+
+    def parse_or_pass_over(data: Any) -> None:
+        try:
+            parse(data)
+        except Exception:  # noqa: BLE001 - one event's fault, whatever it is
+            _log.exception("discord_event_not_read", event_name=event)
+
+    return parse_or_pass_over
 
 
 def intents(*, message_content: bool) -> discord.Intents:
@@ -80,9 +107,8 @@ async def point_at(settings: Settings, rest: Rest) -> None:
     """
     api = settings.discord_api_url.rstrip("/")
     gateway = settings.discord_gateway_url
-    if api != Route.BASE:
-        Route.BASE = api
-        if gateway is None:
-            gateway = str((await rest.patiently("GET", "/gateway"))["url"])
+    if gateway is None and api != _DISCORD:
+        gateway = str((await rest.patiently("GET", "/gateway"))["url"])
+    Route.BASE = api
     if gateway is not None:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)

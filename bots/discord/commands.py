@@ -12,6 +12,7 @@ from discord import app_commands
 
 from bots.discord import words
 from bots.discord.acknowledgement import Acknowledgement
+from bots.discord.admission import Admission
 from bots.discord.errors import converted
 from bots.discord.inbound import Self, is_thread, to_question, to_topic, workspace_of
 from bots.discord.threads import NoThreadHere, open_thread
@@ -32,6 +33,7 @@ class Desk(Protocol):
 
     core: Core
     rest: Rest
+    admission: Admission
 
     @property
     def bot(self) -> Self: ...
@@ -39,12 +41,17 @@ class Desk(Protocol):
     @property
     def message_content(self) -> bool: ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people must know before they write here, a sentence each."""
+        ...
+
     async def tracked(self, work: Coroutine[Any, Any, T]) -> T:
         """Does work that a stop must wait for."""
         ...
 
-    def expect(self, interaction: int, acknowledgement: Acknowledgement) -> None:
-        """The answer to this interaction is written behind this acknowledgement."""
+    def expect(self, interaction: int, acknowledgement: Acknowledgement) -> bool:
+        """The answer to this interaction is written behind this acknowledgement; False: it has one already."""
         ...
 
     def forget(self, interaction: int) -> None:
@@ -65,7 +72,8 @@ class Commands:
         desk = self._desk
         acknowledgement = Acknowledgement(interaction, private=private)
         question = to_question(interaction, prompt, desk.bot, image=image, private=private, now=datetime.now(UTC))
-        desk.expect(interaction.id, acknowledgement)
+        if not desk.expect(interaction.id, acknowledgement):
+            return  # another delivery of it is being answered: the acknowledgement is that one's
         try:
             accepted = await acknowledgement.within(desk.core.accept(question))
         except StoreUnavailable:
@@ -73,10 +81,16 @@ class Commands:
             _log.exception("question_not_stored", interaction=interaction.id)
             await acknowledgement.say(words.say("store_unavailable"))
             return
-        if accepted.outcome == "duplicate":  # another delivery of it has been or is being answered
+        except PlatformError:  # the question is stored, and its answer tries once more to acknowledge
+            raise
+        except Exception:
             desk.forget(interaction.id)
+            raise
+        if accepted.outcome == "turn":
+            await acknowledgement.defer()
             return
-        await acknowledgement.defer()
+        desk.forget(interaction.id)
+        await acknowledgement.say(words.NOT_ANSWERED[accepted.outcome])
 
     async def chat(self, interaction: discord.Interaction, topic: str) -> None:
         """Opens a thread and puts the topic to it as the first question."""
@@ -103,12 +117,13 @@ class Commands:
         await self._tell(interaction, self._reset(interaction))
 
     async def help(self, interaction: discord.Interaction) -> None:
-        notes = () if self._desk.message_content else (words.READS_ONLY_MENTIONS,)
+        notes = (*(() if self._desk.message_content else (words.READS_ONLY_MENTIONS,)), *self._desk.notes)
         await Acknowledgement(interaction, private=True).say(help_text("discord", notes=notes))
 
     async def _open_chat(self, interaction: discord.Interaction, topic: str) -> str:
         desk = self._desk
-        intro = words.chat_begins(topic, str(interaction.user.id), message_content=desk.message_content)
+        asker = str(interaction.user.id)
+        intro = words.chat_begins(topic, asker, message_content=desk.message_content, notes=desk.notes)
         thread = await open_thread(desk.rest, interaction, words.thread_name(topic), intro)
         await desk.core.accept(to_topic(interaction, topic, thread, desk.bot, now=datetime.now(UTC)))
         return words.chat_link(str(thread))
@@ -134,22 +149,33 @@ class Commands:
 class Tree(app_commands.CommandTree[discord.Client]):
     """The commands as discord.py knows them; what nobody expected is logged and told in one sentence."""
 
+    def __init__(self, client: discord.Client, admission: Admission) -> None:
+        super().__init__(client)
+        self._admission = admission
+
+    async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
+        """In a server that is not allowed no command does anything but say so."""
+        return not await self._admission.refuse(interaction)
+
     async def on_error(
         self, interaction: discord.Interaction[discord.Client], error: app_commands.AppCommandError, /
     ) -> None:
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         _log.error("command_failed", interaction=interaction.id, error=type(cause).__name__, exc_info=cause)
-        if interaction.response.is_done() or isinstance(cause, PlatformError):
+        if isinstance(cause, PlatformError):
             return  # the answer itself could not be given: another try would fail the same way
         try:
-            await interaction.response.send_message(words.say("unexpected"), ephemeral=True)
+            if not interaction.response.is_done():
+                await interaction.response.send_message(words.say("unexpected"), ephemeral=True)
+            elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+                await interaction.edit_original_response(content=words.say("unexpected"))
         except discord.DiscordException as failed:
             _log.warning("command_failure_not_told", interaction=interaction.id, reason=converted(failed).reason)
 
 
 def command_tree(client: discord.Client, desk: Desk) -> Tree:
     """All commands of Bise on `client`: for servers and direct messages, installed into servers."""
-    tree = Tree(client)
+    tree = Tree(client, desk.admission)
     commands = Commands(desk)
     everywhere = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
     in_servers = app_commands.AppInstallationType(guild=True, user=False)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 import structlog
 
 from bots.discord import words
+from bots.discord.acknowledgement import within
 from bots.discord.errors import converted
 from bots.discord.inbound import Self, asker, workspace_of
 from bots.discord.places import Components
@@ -38,20 +40,26 @@ def control_of(interaction: discord.Interaction) -> str | None:
 
 
 async def press(interaction: discord.Interaction, control: str, core: Core, bot: Self) -> None:
-    """Hands a press to the core and tells the one who pressed what it says. Raises PlatformError."""
+    """Hands a press to the core and tells the one who pressed what it says, in time or later. Raises PlatformError."""
     pressed = Press(workspace_of(interaction), control, asker(interaction, bot))
+    response, none = interaction.response, discord.AllowedMentions.none()
     try:
-        done = await core.press(pressed)
-        said = sentence(done.notice, platform="discord") if done.notice else None
-    except StoreUnavailable:
-        _log.warning("press_not_stored", control=control)
-        said = words.say("store_unavailable")
-    try:
+        said = await within(_outcome(pressed, core), response.defer)
         if said is None:
-            await interaction.response.defer()
+            if not response.is_done():
+                await response.defer()
+        elif response.is_done():
+            await interaction.followup.send(said, ephemeral=True, allowed_mentions=none)
         else:
-            await interaction.response.send_message(
-                said, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-            )
-    except Exception as error:
+            await response.send_message(said, ephemeral=True, allowed_mentions=none)
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
         raise converted(error) from error
+
+
+async def _outcome(press: Press, core: Core) -> str | None:
+    try:
+        done = await core.press(press)
+    except StoreUnavailable:
+        _log.warning("press_not_stored", control=press.control)
+        return words.say("store_unavailable")
+    return sentence(done.notice, platform="discord") if done.notice else None

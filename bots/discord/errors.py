@@ -13,6 +13,8 @@ from core.errors import PlaceForbidden, PlaceGone, PlatformError, PlatformUnavai
 UNKNOWN_MESSAGE = "10008"
 UNKNOWN_WEBHOOK = "10015"
 ALREADY_ACKNOWLEDGED = "40060"
+THREAD_ARCHIVED = "50083"
+INTENTS_REFUSED = "4014"  # the code with which the gateway closes
 # An interaction that nobody acknowledged in time, or whose token's fifteen minutes are over.
 INTERACTION_OVER = frozenset({UNKNOWN_WEBHOOK, "10062", "50027"})
 
@@ -23,7 +25,7 @@ _BY_CODE: dict[str, type[PlatformError]] = {
     UNKNOWN_WEBHOOK: PlaceGone,
     "10062": PlaceGone,  # unknown interaction
     "50027": PlaceGone,  # invalid webhook token
-    "50083": PlaceGone,  # thread is archived
+    THREAD_ARCHIVED: PlaceGone,
     "40001": TokenRevoked,  # unauthorized
     "50014": TokenRevoked,  # invalid authentication token
     "50001": PlaceForbidden,  # missing access
@@ -58,7 +60,7 @@ def converted(error: BaseException) -> PlatformError:
             kind = TokenRevoked if error.code == 4004 else PlatformUnavailable
             return kind(f"Discord closed the gateway ({error.code})", code=str(error.code))
         case discord.PrivilegedIntentsRequired():
-            return PlatformUnavailable("Discord refuses an intent of this bot (4014)", code="4014")
+            return PlatformUnavailable("Discord refuses an intent of this bot (4014)", code=INTENTS_REFUSED)
         case discord.GatewayNotFound():
             return PlatformUnavailable("Discord named no gateway")
         case discord.InteractionResponded():

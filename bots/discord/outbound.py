@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import time
 
 import structlog
@@ -14,29 +12,34 @@ from bots.discord.places import NO_PINGS, ChannelPlace, InteractionPlace, Privat
 from bots.discord.posts import AnswerPosts
 from bots.discord.reply import DiscordReply
 from bots.discord.rest import Rest
+from bots.discord.waiting import Waiting
 from bots.pace import Limit
-from bots.writer import RateLimited, Writer
+from bots.writer import Writer
 from core.errors import PlaceForbidden, PlatformError
 from core.messages import ReplyOrder
 from core.ports import PostLog
 
 # Seen by many bots, documented nowhere: about five writes in five seconds for a channel or an interaction.
 WRITES = Limit(5, 5.0)
-_TYPING_LASTS = 8.0  # seconds; Discord shows it for ten
 _WRITER_KEPT = 30.0  # seconds that a place's used-up calls are remembered after its last answer
 _log = structlog.get_logger()
 
 
 class Outbound:
-    """Opens replies. `acknowledgements`: by interaction, those whose answer is still to come."""
+    """Opens replies.
+
+    `acknowledgements`: by interaction, those whose answer is still to come. `waiting`: questions before their turn.
+    """
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
         self.acknowledgements: dict[str, Acknowledgement] = {}
         self._writers: dict[str, Writer] = {}
         self._used: dict[str, float] = {}
+        self.waiting = Waiting(rest)
 
     async def close(self) -> None:
+        await self.waiting.close()
         for writer in self._writers.values():
             await writer.close()
 
@@ -62,11 +65,12 @@ class Outbound:
                 ended=lambda: self._forget(interaction),
             )
         channel = ChannelPlace(self._rest, order.channel, address.get("message"))
+        typing = None if order.posts else self.waiting.take_over(order.question, order.channel)
         return DiscordReply(
             order.turn,
             AnswerPosts(order, log, channel),
             self._writer(order.channel),
-            busy=None if order.posts else functools.partial(_typing, channel),
+            busy=typing,
             failed=failed,
         )
 
@@ -108,13 +112,3 @@ class Outbound:
             _log.warning("asker_not_reached", turn=order.turn, reason=failure.reason, code=failure.code)
             return
         await self.tell(str(opened["id"]), None, sentence)
-
-
-async def _typing(channel: ChannelPlace) -> None:
-    while True:
-        try:
-            await channel.type()
-        except RateLimited as limited:
-            await asyncio.sleep(limited.retry_after)
-        else:
-            await asyncio.sleep(_TYPING_LASTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bots.discord.errors import INTERACTION_OVER, UNKNOWN_WEBHOOK
@@ -21,6 +22,15 @@ class PrivateReplyOver(PlaceGone):
     """An answer for one person's eyes can no longer be shown: the token that reached them is spent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A post as Discord reports it, which after a lost answer may be an older wording than the one sent."""
+
+    post: str
+    content: str
+    buttons: bool
+
+
 class Place(Protocol):
     """Writes posts. Raises RateLimited, PlatformError. `opens`: it begins with a post that exists already."""
 
@@ -30,8 +40,8 @@ class Place(Protocol):
         """The id of that post, None where there is none or it is not known before it is edited."""
         ...
 
-    async def send(self, content: str, components: Components, nonce: str) -> str:
-        """A further post; gives its id."""
+    async def send(self, content: str, components: Components, nonce: str) -> Sent:
+        """A further post; gives what stands there now, which may be what an earlier call left."""
         ...
 
     async def edit(self, post: str, content: str, components: Components) -> None: ...
@@ -49,22 +59,27 @@ class ChannelPlace:
         self._channel = channel
         self._reply_to = reply_to
 
+    @property
+    def id(self) -> str:
+        return self._channel
+
     async def open(self) -> str | None:
         return None
 
-    async def send(self, content: str, components: Components, nonce: str) -> str:
+    async def send(self, content: str, components: Components, nonce: str) -> Sent:
         payload = _payload(content, components) | {"nonce": nonce, "enforce_nonce": True}
         if self._reply_to is not None:
             payload["message_reference"] = {"message_id": self._reply_to, "fail_if_not_exists": False}
         path = f"/channels/{self._channel}/messages"
         sent = await self._rest.call("POST", path, payload, bucket=f"send {self._channel}")
         self._reply_to = None  # an answer's further posts follow the first, they do not reply again
-        return str(sent["id"])
+        return _sent(sent, content, components)
 
-    async def find(self, content: str, after: str) -> str | None:
-        """Our newest message with exactly that content after the message `after`."""
+    async def find(self, content: str, after: str) -> Sent | None:
+        """Our newest message with that content after the message `after`."""
         found = await self._rest.call("GET", f"/channels/{self._channel}/messages?after={after}&limit=50")
-        return next((str(one["id"]) for one in found if one["author"].get("bot") and one["content"] == content), None)
+        ours = (one for one in found if one["author"].get("bot") and one["content"].strip() == content.strip())
+        return next((_sent(one, content, []) for one in ours), None)
 
     async def edit(self, post: str, content: str, components: Components) -> None:
         path = f"/channels/{self._channel}/messages/{post}"
@@ -106,7 +121,7 @@ class InteractionPlace:
         self._begun = time.time()
         self._over = False
         self._last: str | None = None  # the newest post that this place is known to have
-        self._doubtful = False
+        self._doubtful: str | None = None  # what a follow-up said whose answer was lost
 
     async def open(self) -> str | None:
         if self._defer is None or self.is_over():
@@ -119,26 +134,27 @@ class InteractionPlace:
             self._over = True
             return None
 
-    async def send(self, content: str, components: Components, nonce: str) -> str:
+    async def send(self, content: str, components: Components, nonce: str) -> Sent:
         if self.is_over():
             return await self._public().send(content, components, nonce)
         try:
-            post = await self._send(_payload(content, components))
+            sent = await self._send(content, components)
         except PlatformError as error:
             self._give_up_token(error)
             return await self._public().send(content, components, nonce)
-        self._last = post
-        return post
+        self._last = sent.post
+        return sent
 
-    async def _send(self, payload: dict[str, Any]) -> str:
+    async def _send(self, content: str, components: Components) -> Sent:
+        payload = _payload(content, components)
         if self._last is None:
             path = f"{self._path}/messages/@original"
             sent = await self._rest.call("PATCH", path, payload, bucket=f"edit {self._token}", token=False)
-            return str(sent["id"])
+            return _sent(sent, content, components)
         # Webhooks know no nonce: after a follow-up whose answer was lost, look whether it stands there.
-        if self._doubtful and not self.private:
-            found = await self._channel.find(payload["content"], self._last)
-            self._doubtful = False
+        if self._doubtful is not None and not self.private:
+            found = await self._channel.find(self._doubtful, self._last)
+            self._doubtful = None
             if found is not None:
                 return found
         payload["flags"] = EPHEMERAL if self.private else 0
@@ -146,9 +162,9 @@ class InteractionPlace:
             path = f"{self._path}?wait=true"
             sent = await self._rest.call("POST", path, payload, bucket=f"send {self._token}", token=False)
         except PlatformUnavailable:
-            self._doubtful = True
+            self._doubtful = content
             raise
-        return str(sent["id"])
+        return _sent(sent, content, components)
 
     async def edit(self, post: str, content: str, components: Components) -> None:
         self._last = max(self._last or post, post, key=int)
@@ -188,6 +204,13 @@ class InteractionPlace:
         if self.private:
             raise PrivateReplyOver("the private answer's token is over", code="interaction_over")
         return self._channel
+
+
+def _sent(message: Mapping[str, Any], content: str, components: Components) -> Sent:
+    """What Discord says of a message; of the space around its words, which Discord drops, nothing is made."""
+    said = str(message.get("content", content))
+    buttons = bool(message.get("components", components))
+    return Sent(str(message["id"]), content if said.strip() == content.strip() else said, buttons)
 
 
 def _payload(content: str, components: Components) -> dict[str, Any]:

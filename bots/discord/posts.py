@@ -135,9 +135,12 @@ class AnswerPosts:
         return len(self._shown) - 1 if final and len(self._shown) > len(self._wanted) else None
 
     async def _send(self, number: int, wanted: _Wanted) -> None:
-        post = await self._place.send(wanted.content, self._buttons(wanted), f"{self._order.turn}.{number}")
-        await self._keep(post, wanted.start)
-        await self._mark(number, wanted)
+        sent = await self._place.send(wanted.content, self._buttons(wanted), f"{self._order.turn}.{number}")
+        await self._keep(sent.post, wanted.start)
+        if (sent.content, sent.buttons) == (wanted.content, wanted.buttons):
+            await self._mark(number, wanted)
+        else:  # an earlier send had arrived, with an older text: an edit follows
+            self._shown[number].content, self._shown[number].buttons = sent.content, sent.buttons
 
     async def _keep(self, post: str, start: int) -> None:
         """Remembers a new post, in the store too, before anything else is written."""

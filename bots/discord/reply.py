@@ -7,19 +7,21 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bots.discord.errors import THREAD_ARCHIVED
 from bots.discord.posts import AnswerPosts
 from bots.writer import Lane, RateLimited, Writer
-from core.errors import PlatformError
+from core.errors import PlaceForbidden, PlaceGone, PlatformError, TokenRevoked
 from core.messages import Answer
 
+_FOR_GOOD = (PlaceGone, PlaceForbidden, TokenRevoked)
 _log = structlog.get_logger()
 
 
 class DiscordReply:
     """One answer as it appears.
 
-    `busy` shows that something is coming until it is cancelled; `failed` is told why an answer could not be shown;
-    `ended` is called once, whatever the end.
+    `busy` shows that something is coming until it is cancelled, and results in why it may not; `failed` is told why
+    an answer could not be shown; `ended` is called once, whatever the end.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class DiscordReply:
         posts: AnswerPosts,
         writer: Writer,
         *,
-        busy: Callable[[], Awaitable[None]] | None = None,
+        busy: asyncio.Task[PlatformError | None] | None = None,
         failed: Callable[[PlatformError], Awaitable[None]] | None = None,
         ended: Callable[[], None] | None = None,
     ) -> None:
@@ -36,8 +38,8 @@ class DiscordReply:
         self._posts = posts
         self._failed = failed
         self._ended = ended
-        self._busy = asyncio.create_task(self._show(busy)) if busy is not None else None
-        self._opening = asyncio.create_task(self._show(posts.open))
+        self._busy = busy
+        self._opening = asyncio.create_task(self._open())
         self._lane: Lane = writer.open(posts)
 
     def status(self, name: str, count: int = 0) -> None:
@@ -61,16 +63,25 @@ class DiscordReply:
         finally:
             await self._end()
 
+    def error(self) -> PlatformError | None:
+        """Why nothing more can be shown here; None while something may be."""
+        signs = (_result(self._busy), _result(self._opening))
+        # Nobody can type in an archived thread, but what is sent there opens it again.
+        met = (self._lane.error, *(error for error in signs if error and error.code != THREAD_ARCHIVED))
+        return next((error for error in met if isinstance(error, _FOR_GOOD)), None)
+
     async def abandon(self) -> None:
         self._lane.close()
         await self._posts.rest()
         await self._end()
 
-    async def _show(self, busy: Callable[[], Awaitable[None]]) -> None:
+    async def _open(self) -> PlatformError | None:
         try:
-            await busy()
+            await self._posts.open()
         except (PlatformError, RateLimited) as error:  # the answer itself will meet the same, and tell
             _log.info("sign_of_life_failed", turn=self._turn, error=type(error).__name__)
+            return error if isinstance(error, PlatformError) else None
+        return None
 
     async def _end(self) -> None:
         if self._busy is not None:
@@ -79,3 +90,7 @@ class DiscordReply:
         if self._ended is not None:
             self._ended()
             self._ended = None
+
+
+def _result(task: asyncio.Task[PlatformError | None] | None) -> PlatformError | None:
+    return task.result() if task is not None and task.done() and not task.cancelled() else None

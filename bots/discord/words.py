@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import discord
+
 from bots.replies import sentence
 from core.messages import Notice
 
@@ -11,6 +13,13 @@ NOTHING_TO_FORGET = "There is no conversation of ours here that I could forget."
 READS_ONLY_MENTIONS = (
     "I cannot read messages here that do not mention me or reply to me: the message content intent of this bot is off."
 )
+# What became of a question that is not answered by a turn of its own, by the core's outcome.
+NOT_ANSWERED = {
+    "stopped": "Stopped.",
+    "duplicate": "I have this question already; the answer to it is on its way, or has been given.",
+    "context": "I have noted that, but I do not take it as a question. Ask again in other words.",
+    "ignored": "I do not take that as a question to me. Ask again in other words.",
+}
 _TOPIC_LIMIT = 80
 
 
@@ -23,17 +32,21 @@ def chat_link(thread: str) -> str:
     return f"We talk in <#{thread}>."
 
 
-def chat_begins(topic: str, asker: str, *, message_content: bool) -> str:
-    """The first message of a `/chat` thread: what it is, how to end it, and the first question."""
+def chat_begins(topic: str, asker: str, *, message_content: bool, notes: tuple[str, ...] = ()) -> str:
+    """The first message of a `/chat` thread: what it is, how to end it, what to know, and the first question."""
     rules = say("chat_opened" if message_content else "chat_opened_mentions")
-    return f"{rules}\n{quote(topic, asker)}"
+    return "\n".join((" ".join((rules, *notes)), quote(topic, asker)))
 
 
 def quote(prompt: str, asker: str = "", limit: int = 200) -> str:
-    """A prompt as one quoted line of at most `limit` characters."""
-    line = " ".join(prompt.split())
-    whole = f"> {f'<@{asker}>: ' if asker else ''}{line}"
-    return whole if len(whole) <= limit else f"{whole[: limit - 1].rstrip()}…"
+    """A prompt as one quoted line of plain text, at most `limit` characters: no markup of it reaches the answer."""
+    line = " ".join(prompt.replace("`", "'").split())
+    room = limit - len(before := f"> {f'<@{asker}>: ' if asker else ''}")
+    if len(plain := discord.utils.escape_markdown(line)) <= room:
+        return before + plain
+    while len(plain := discord.utils.escape_markdown(line.rstrip())) >= room:
+        line = line[: -max(1, (len(plain) - room) // 2)]
+    return f"{before}{plain}…"
 
 
 def thread_name(topic: str) -> str:

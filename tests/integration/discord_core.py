@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from aiohttp import web
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
 from bots.discord.adapter import DiscordAdapter
+from bots.playground.discord.simulator import DiscordSimulator
 from core.errors import StoreUnavailable
 from core.messages import (
     Accepted,
+    AcceptOutcome,
     Answer,
     ConversationKind,
     IncomingMessage,
@@ -23,6 +30,7 @@ from core.messages import (
 )
 from core.ports import Reply
 from core.reports.figures import UsageView
+from core.settings import Settings
 
 Script = Callable[[Reply, IncomingMessage], Awaitable[None]]
 
@@ -65,6 +73,11 @@ class FakeCore:
         self.failures: list[Exception] = []
         self.down = False
         self.slow = 0.0
+        self.slow_press = 0.0
+        self.outcomes: dict[str, AcceptOutcome] = {}  # by text, instead of a turn
+        self.free = asyncio.Event()  # no turn begins before it is set
+        self.free.set()
+        self.refused: set[str] = set()  # controls that are not of those who press them
         self._keys: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,6 +87,8 @@ class FakeCore:
             raise StoreUnavailable("locked")
         if message.source_id in self._keys:
             return Accepted("duplicate")
+        if message.text in self.outcomes:
+            return Accepted(self.outcomes[message.text])
         self._keys.add(message.source_id)
         self.heard.append(message)
         if not (message.mentioned or message.kind is ConversationKind.DM):
@@ -82,6 +97,7 @@ class FakeCore:
         return Accepted("turn", len(self.heard))
 
     async def _run(self, turn: int, message: IncomingMessage) -> None:
+        await self.free.wait()
         reply = self.open(order_of(message, turn))
         try:
             await self.script(reply, message)
@@ -94,8 +110,9 @@ class FakeCore:
         return self.adapter.reply(order, self.logs[-1])
 
     async def press(self, press: Press) -> Pressed:
+        await asyncio.sleep(self.slow_press)
         self.presses.append(press)
-        return Pressed(False, Notice("control_not_yours")) if press.control == "other" else Pressed(True)
+        return Pressed(False, Notice("control_not_yours")) if press.control in self.refused else Pressed(True)
 
     async def usage_today_and_month(self, workspace: WorkspaceKey, person: str | None) -> UsageView:
         if self.down:
@@ -105,6 +122,12 @@ class FakeCore:
     async def reset(self, workspace: WorkspaceKey, channel: str, root: str | None = None) -> bool:
         self.resets.append((workspace, channel, root))
         return True
+
+    async def drop(self) -> None:
+        """Runs no turn that has not begun."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def settle(self) -> None:
         await asyncio.gather(*self._tasks)
@@ -125,3 +148,81 @@ def order_of(message: IncomingMessage, turn: int, posts: tuple[Post, ...] = ()) 
         stop=f"control-{turn}",
         posts=posts,
     )
+
+
+@dataclass
+class Scene:
+    discord: DiscordSimulator
+    core: FakeCore
+    adapter: DiscordAdapter
+    settings: Settings
+
+    @property
+    def mention(self) -> str:
+        return f"<@{self.discord.bot_id}>"
+
+    def bots_posts(self, channel: str) -> list:
+        return [post for post in self.discord.messages(channel) if post.author == self.discord.bot_id]
+
+    async def answered(self, channel: str, count: int = 1) -> list:
+        """The bot's posts, once there are so many and none has a button any more."""
+
+        def done() -> bool:
+            posts = self.bots_posts(channel)
+            return len(posts) >= count and not any(post.buttons or post.thinking for post in posts)
+
+        await self.discord.until(done)
+        assert self.core.failures == []
+        await self.core.settle()
+        return self.bots_posts(channel)
+
+
+@asynccontextmanager
+async def simulated() -> AsyncIterator[DiscordSimulator]:
+    """A simulated Discord on loopback; discord.py is turned back to the real one afterwards."""
+    base, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    simulator = DiscordSimulator()
+    app = web.Application()
+    simulator.mount(app)
+    async with served(app) as url:
+        simulator.base_url = url
+        yield simulator
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = base, gateway
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
+    """The address at which the application answers."""
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
+    finally:
+        await runner.cleanup()
+
+
+def settings_for(discord: DiscordSimulator, **more: str) -> Settings:
+    return Settings.read(
+        {
+            "DISCORD_TOKEN": discord.token,
+            "DISCORD_API_URL": discord.api_url,
+            "MISTRAL_API_KEY": "unused",
+            **more,
+        },
+        env_file=None,
+    )
+
+
+@asynccontextmanager
+async def running(discord: DiscordSimulator, script: Script = echo, **more: str) -> AsyncIterator[Scene]:
+    core = FakeCore(script)
+    settings = settings_for(discord, **more)
+    adapter = DiscordAdapter(settings, core)  # type: ignore[arg-type]
+    core.adapter = adapter
+    try:
+        await adapter.start()
+        yield Scene(discord, core, adapter, settings)
+    finally:
+        await adapter.close()

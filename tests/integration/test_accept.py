@@ -177,11 +177,8 @@ async def test_a_chain_is_found_by_any_of_its_messages_and_by_a_post(tmp_path: P
 
 async def test_a_reply_to_an_answer_that_is_not_there_yet_hangs_on_its_question(home: House) -> None:
     await home.core.accept(chained("First", "1"))
-    async with home.core.database.write() as connection:
-        row = (
-            "INSERT INTO post (workspace_id, turn_id, ordinal, platform_id, start, closed) VALUES (1, 1, 0, 'P', 0, 0)"
-        )
-        await connection.exec_driver_sql(row)
+    row = "INSERT INTO post (workspace_id, turn_id, ordinal, platform_id, start, closed) VALUES (1, 1, 0, 'P', 0, 0)"
+    await home.core.database.write(lambda connection: connection.exec_driver_sql(row))
     await home.core.accept(chained("Hurry", "2", reply_to="P"))
     assert home.rows("SELECT conversation_id, parent_id FROM message WHERE source_id = '2'") == [(1, 1)]
 
@@ -226,12 +223,18 @@ async def test_people_of_other_organisations_are_told_no_unless_they_are_allowed
         assert home.rows("SELECT command FROM turn") == [(None,)]
 
 
-async def test_only_allowed_workspaces_are_answered_and_discords_direct_messages(tmp_path: Path) -> None:
+async def test_only_allowed_workspaces_are_answered_and_their_words_alone_are_kept(tmp_path: Path) -> None:
     async with house(tmp_path, started=False, allowed_workspaces=("slack:T2",)) as home:
         there = replace(message(), workspace=WorkspaceKey("slack", "T2"))
         written = direct("Hello", "9", workspace=WorkspaceKey("discord", "dm"))
         assert await outcomes(home, message(), there, written) == ["turn"] * 3
-        assert home.rows("SELECT command FROM turn ORDER BY id") == [("workspace_not_allowed",), (None,), (None,)]
+        assert home.rows("SELECT command FROM turn ORDER BY id") == [
+            ("workspace_not_allowed",),
+            (None,),
+            ("workspace_not_allowed",),
+        ]
+        kept = [text for (text,) in home.rows("SELECT text FROM message ORDER BY id")]
+        assert [bool(text) for text in kept] == [False, True, False]
 
 
 async def test_a_name_that_changed_is_known_and_an_unknown_one_does_not_overwrite_it(home: House) -> None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
-from aiohttp import web
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
-from bots.discord.adapter import DiscordAdapter
 from bots.discord.checks import check
 from bots.playground.discord.records import UploadedFile
 from bots.playground.discord.simulator import DiscordSimulator
@@ -28,81 +22,13 @@ from core.messages import (
     WorkspaceKey,
 )
 from core.ports import Reply
-from core.settings import Settings
-from tests.integration.discord_core import FakeCore, Script, echo, order_of
-
-
-@dataclass
-class Scene:
-    discord: DiscordSimulator
-    core: FakeCore
-    adapter: DiscordAdapter
-    settings: Settings
-
-    @property
-    def mention(self) -> str:
-        return f"<@{self.discord.bot_id}>"
-
-    def bots_posts(self, channel: str) -> list:
-        return [post for post in self.discord.messages(channel) if post.author == self.discord.bot_id]
-
-    async def answered(self, channel: str, count: int = 1) -> list:
-        """The bot's posts, once there are so many and none has a button any more."""
-
-        def done() -> bool:
-            posts = self.bots_posts(channel)
-            return len(posts) >= count and not any(post.buttons or post.thinking for post in posts)
-
-        await self.discord.until(done)
-        assert self.core.failures == []
-        await self.core.settle()
-        return self.bots_posts(channel)
-
-
-@pytest.fixture(autouse=True)
-def _discord_py_as_it_was() -> object:
-    base, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
-    yield
-    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = base, gateway
+from tests.integration.discord_core import echo, order_of, running, settings_for, simulated
 
 
 @pytest.fixture
 async def discord() -> AsyncIterator[DiscordSimulator]:
-    simulator = DiscordSimulator()
-    app = web.Application()
-    simulator.mount(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    simulator.base_url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
-    yield simulator
-    await runner.cleanup()
-
-
-def settings_for(discord: DiscordSimulator, **more: str) -> Settings:
-    return Settings.read(
-        {
-            "DISCORD_TOKEN": discord.token,
-            "DISCORD_API_URL": discord.api_url,
-            "MISTRAL_API_KEY": "unused",
-            **more,
-        },
-        env_file=None,
-    )
-
-
-@asynccontextmanager
-async def running(discord: DiscordSimulator, script: Script = echo, **more: str) -> AsyncIterator[Scene]:
-    core = FakeCore(script)
-    settings = settings_for(discord, **more)
-    adapter = DiscordAdapter(settings, core)  # type: ignore[arg-type]
-    core.adapter = adapter
-    await adapter.start()
-    try:
-        yield Scene(discord, core, adapter, settings)
-    finally:
-        await adapter.close()
+    async with simulated() as simulator:
+        yield simulator
 
 
 async def test_a_mention_is_answered_by_a_reply_that_pings_nobody(discord: DiscordSimulator) -> None:

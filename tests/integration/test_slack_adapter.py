@@ -17,9 +17,10 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from bots.playground.slack import SlackFaults, SlackPost, SlackSimulator, UploadedFile
+from bots.replies import TRAINING_NOTE
 from bots.slack.app import SlackAdapter
 from bots.slack.checks import check
-from core.errors import AttachmentError, PlaceGone, PlatformError, StoreUnavailable, TokenRevoked
+from core.errors import AttachmentError, BiseError, PlaceGone, PlatformError, StoreUnavailable, TokenRevoked
 from core.messages import (
     Accepted,
     Answer,
@@ -37,6 +38,7 @@ from core.messages import (
 from core.ports import ChatPlatform, Reply
 from core.reports.figures import UsageView
 from core.settings import Settings
+from tests.world import soon
 
 Script = Callable[[Reply, IncomingMessage], Awaitable[Answer]]
 
@@ -47,9 +49,13 @@ class FakePosts:
 
     added: dict[int, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    failures: int = 0  # of the store, still to come
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
         assert ordinal not in self.added
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("away")
         self.added[ordinal] = platform_id
 
     async def close(self, ordinal: int) -> None:
@@ -71,14 +77,23 @@ class FakeCore:
     script: Script = says_hello
     store_is_away: bool = False
     earlier: tuple[Post, ...] = ()
+    attempt: int = 1
+    log_failures: int = 0
+    slow: asyncio.Event | None = None
+    hold: asyncio.Event | None = None
+    asked: int = 0
     accepted: list[IncomingMessage] = field(default_factory=list)
     presses: list[Press] = field(default_factory=list)
     posts: list[FakePosts] = field(default_factory=list)
-    errors: list[PlatformError] = field(default_factory=list)
+    errors: list[BiseError] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
     platform: ChatPlatform | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def accept(self, message: IncomingMessage, /) -> Accepted:
+        self.asked += 1
+        if self.slow is not None:
+            await self.slow.wait()
         if self.store_is_away:
             raise StoreUnavailable("away")
         if message.source_id in {known.source_id for known in self.accepted}:
@@ -103,12 +118,20 @@ class FakeCore:
     async def done(self) -> None:
         await asyncio.gather(*self.tasks)
 
+    async def run_again(self) -> None:
+        """Another attempt at the newest question, with no row of the one before."""
+        self.attempt += 1
+        await self._run(self.accepted[-1])
+
     async def _run(self, message: IncomingMessage) -> None:
         assert self.platform is not None
-        self.posts.append(FakePosts({post.ordinal: post.platform_id for post in self.earlier}))
+        if self.hold is not None:
+            await self.hold.wait()
+        owned = {post.ordinal: post.platform_id for post in self.earlier}
+        self.posts.append(FakePosts(owned, failures=self.log_failures))
         order = ReplyOrder(
-            turn=len(self.accepted),
-            attempt=1,
+            turn=self.accepted.index(message) + 1,
+            attempt=self.attempt,
             workspace=message.workspace,
             kind=message.kind,
             channel=message.channel,
@@ -120,10 +143,11 @@ class FakeCore:
             posts=self.earlier,
         )
         reply = self.platform.reply(order, self.posts[-1])
+        self.replies.append(reply)
         answer = await self.script(reply, message)
         try:
             await reply.finish(answer)
-        except PlatformError as error:
+        except (PlatformError, StoreUnavailable) as error:
             self.errors.append(error)
 
 
@@ -149,7 +173,7 @@ class World:
 async def open_world() -> AsyncIterator[Callable[..., Awaitable[World]]]:
     async with AsyncExitStack() as stack:
 
-        async def opened(*, http: bool = False, faults: SlackFaults | None = None) -> World:
+        async def opened(*, http: bool = False, faults: SlackFaults | None = None, **settings_: object) -> World:
             slack = SlackSimulator(faults=faults)
             slack.granted_scopes |= {"mpim:history"}
             application = web.Application()
@@ -164,7 +188,7 @@ async def open_world() -> AsyncIterator[Callable[..., Awaitable[World]]]:
                 slack_signing_secret=SecretStr(slack.signing_secret) if http else None,
                 slack_api_url=slack.api_url,
                 mistral_api_key=SecretStr("key"),
-            )
+            ).model_copy(update=settings_)
             core = FakeCore()
             adapter = SlackAdapter(settings, core)
             core.platform = adapter
@@ -239,7 +263,7 @@ async def test_a_guest_is_known_as_one_and_names_are_resolved(open_world: OpenWo
 
 
 async def test_slow_names_do_not_delay_the_ack(open_world: OpenWorld) -> None:
-    world = await open_world()
+    world = await open_world(allow_external=True)
     world.slack.faults.slow_seconds = 1.5
     await world.ask()
     await world.slack.until(lambda: all(delivery.acked_at for delivery in world.slack.deliveries), timeout=3)
@@ -583,6 +607,7 @@ async def test_http_mode_takes_what_slack_signed_and_nothing_else(open_world: Op
     assert (await world.slack.post_event_http(url, payload, secret="wrong")).status == 401
     assert (await world.slack.post_event_http(url, payload, timestamp="soon")).status == 401
     assert (await world.slack.post_event_http(url, payload, timestamp="1")).status == 401
+    assert (await world.slack.post_event_http(url, payload, timestamp="1" * 5000)).status == 401
     async with aiohttp.ClientSession() as session:
         for body, headers in (
             (b"{}", {}),
@@ -632,3 +657,237 @@ async def test_no_message_word_reaches_the_log(open_world: OpenWorld, capfd: pyt
     assert "secret-word" not in written
     assert world.slack.bot_token not in written
     assert json.dumps(world.settings.model_dump(mode="json")).count("xoxb-") == 0
+
+
+async def test_a_post_whose_row_was_refused_once_is_still_owned(open_world: OpenWorld) -> None:
+    world = await open_world()
+    world.core.log_failures = 2
+    ts = await world.ask()
+    await world.slack.until(lambda: len(world.core.tasks) == 1)
+    await world.core.done()
+    assert not world.core.errors
+    assert world.core.posts[0].added == {0: f"C0GENERAL:{world.answers('C0GENERAL', ts)[0].ts}"}
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_what_an_earlier_attempt_left_without_a_row_is_gone_on_in(open_world: OpenWorld, streaming: bool) -> None:
+    world = await open_world(faults=SlackFaults(refuse_streaming=None if streaming else "unknown_method"))
+    world.core.script = streams
+    world.core.log_failures = 99
+    ts = await world.ask()
+    await world.slack.until(lambda: len(world.core.tasks) == 1)
+    await world.core.done()
+    assert isinstance(world.core.errors.pop(), StoreUnavailable)
+    (left,) = world.answers("C0GENERAL", ts)
+    world.core.log_failures, world.core.script = 0, says_hello
+    await world.core.run_again()
+    assert not world.core.errors
+    assert world.words("C0GENERAL", ts) == ["Hello."]
+    (post,) = world.answers("C0GENERAL", ts)
+    assert (post.ts, post.streaming) == (left.ts, False)
+    assert world.core.posts[-1].added == {0: f"C0GENERAL:{left.ts}"}
+
+
+@pytest.mark.parametrize("orphaned", [True, False])
+async def test_the_answer_to_an_earlier_question_is_not_taken_for_an_orphan(
+    open_world: OpenWorld, orphaned: bool
+) -> None:
+    """The second question was asked while the first was being answered, so that both answers stand below it."""
+    world = await open_world()
+    asked = asyncio.Event()
+
+    async def script(reply: Reply, message: IncomingMessage) -> Answer:
+        if message.text == "first":
+            await asked.wait()
+            reply.write("The first answer.")
+            return Answer("The first answer.")
+        await world.slack.until(lambda: world.words("C0GENERAL", root) == ["The first answer."])
+        await world.slack.until(lambda: not world.answers("C0GENERAL", root)[0].streaming)
+        if orphaned:
+            await begin_stream(world, root)
+        return Answer("The second answer.")
+
+    world.core.script = script
+    root = await world.ask("<@U0BISE> first")
+    await world.slack.until(lambda: len(world.core.replies) == 1)
+    world.core.attempt = 2
+    await world.ask("<@U0BISE> second", thread_ts=root)
+    await world.slack.until(lambda: len(world.core.replies) == 2)
+    asked.set()
+    await world.core.done()
+    assert not world.core.errors
+    assert world.words("C0GENERAL", root) == ["The first answer.", "The second answer."]
+
+
+async def begin_stream(world: World, root: str) -> None:
+    stream = {
+        "channel": "C0GENERAL",
+        "thread_ts": root,
+        "markdown_text": "The sec",
+        "recipient_team_id": "T0PLAY",
+        "recipient_user_id": "U0ADA",
+    }
+    headers = {"Authorization": f"Bearer {world.slack.bot_token}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{world.slack.api_url}chat.startStream", json=stream, headers=headers) as answer,
+    ):
+        assert (await answer.json())["ok"]
+
+
+@pytest.mark.parametrize("trouble", ["slow", "limited"])
+async def test_a_guest_is_not_taken_for_a_member_while_slack_says_nothing(open_world: OpenWorld, trouble: str) -> None:
+    world = await open_world(faults=SlackFaults(ack_timeout=1.8, retry_delays=(0.1, 0.8), rate_window=1.0))
+    if trouble == "slow":
+        world.slack.faults.slow_seconds = 1.9
+    else:
+        world.slack.faults.rate_limits = {"users.info": 0}
+    await world.slack.post("U0GUEST", "C0GENERAL", "<@U0BISE> hi")
+    await world.slack.until(lambda: any(delivery.retry_num for delivery in world.slack.deliveries))
+    assert world.core.accepted == []
+    world.slack.faults.slow_seconds, world.slack.faults.rate_limits = 0.0, False
+    await world.slack.until(lambda: len(world.core.accepted) == 1)
+    assert world.core.accepted[0].author.external
+    await world.core.done()
+
+
+async def test_a_command_of_somebody_unknown_is_put_off(open_world: OpenWorld) -> None:
+    world = await open_world()
+    world.slack.faults.rate_limits = {"users.info": 0}
+    outcome = await world.slack.command("U0GUEST", "C0GENERAL", "/bise", "ask hello")
+    assert "Please ask again in a minute" in outcome.text
+    assert world.core.accepted == []
+
+
+async def test_without_the_scope_people_are_answered_and_the_log_says_so_once(
+    open_world: OpenWorld, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world = await open_world()
+    world.slack.granted_scopes -= {"users:read"}
+    await world.ask()
+    await world.slack.post("U0GRACE", "C0GENERAL", "<@U0BISE> hi")
+    await world.slack.until(lambda: len(world.core.accepted) == 2)
+    await world.core.done()
+    assert "".join(capfd.readouterr()).count("slack.people_unknown") == 1
+
+
+async def test_direct_messages_in_quick_succession_keep_their_order(open_world: OpenWorld) -> None:
+    world = await open_world()
+    first = world.core.slow = asyncio.Event()
+    await world.ask("one", channel="D0ADA")
+    await soon(lambda: world.core.asked == 1)
+    world.core.slow = None
+    await world.ask("two", channel="D0ADA")
+    await asyncio.sleep(0.2)
+    assert world.core.accepted == []
+    first.set()
+    await world.slack.until(lambda: all(delivery.acked_at for delivery in world.slack.deliveries))
+    assert [message.text for message in world.core.accepted] == ["one", "two"]
+    await world.core.done()
+
+
+def statuses(world: World) -> int:
+    return sum(call.method == "assistant.threads.setStatus" for call in world.slack.calls)
+
+
+async def test_a_question_that_waits_for_its_turn_shows_a_status(open_world: OpenWorld) -> None:
+    world = await open_world()
+    world.core.hold = asyncio.Event()
+    ts = await world.ask()
+    await world.slack.until(lambda: world.slack.status("C0GENERAL", ts) == "is thinking…", timeout=1)
+    assert all((delivery.latency or 9) < 0.2 for delivery in world.slack.deliveries)
+    assert (len(world.core.replies), statuses(world)) == (0, 1)
+    world.core.hold.set()
+    await world.core.done()
+    assert statuses(world) <= 2
+    assert world.slack.status("C0GENERAL", ts) is None
+
+
+async def test_a_question_whose_turn_comes_at_once_costs_no_second_status(open_world: OpenWorld) -> None:
+    world = await open_world()
+
+    async def script(reply: Reply, message: IncomingMessage) -> Answer:
+        await asyncio.sleep(0.5)
+        return Answer("Hello.")
+
+    world.core.script = script
+    hold = world.core.hold = asyncio.Event()
+    await world.ask()
+    await world.slack.until(lambda: len(world.core.tasks) == 1)
+    asyncio.get_running_loop().call_later(0.05, hold.set)
+    await world.core.done()
+    assert statuses(world) == 1
+
+
+async def test_a_sign_of_life_under_way_does_not_come_after_the_answer(open_world: OpenWorld) -> None:
+    world = await open_world(allow_external=True)
+    world.core.hold = asyncio.Event()
+    ts = await world.ask()
+    await world.slack.until(lambda: len(world.core.accepted) == 1)
+    world.slack.faults.slow_seconds = 0.4
+    await asyncio.sleep(0.4)
+    world.slack.faults.slow_seconds = 0.0
+    world.core.hold.set()
+    await world.core.done()
+    await asyncio.sleep(0.3)
+    assert world.words("C0GENERAL", ts) == ["Hello."]
+    assert world.slack.status("C0GENERAL", ts) is None
+
+
+async def test_more_notes_than_a_block_takes_are_all_shown(open_world: OpenWorld) -> None:
+    world = await open_world()
+    names = [f"picture{number}.png" for number in range(15)]
+
+    async def script(reply: Reply, message: IncomingMessage) -> Answer:
+        return Answer("Hello.", notices=tuple(Notice("attachment_corrupt", {"name": name}) for name in names))
+
+    world.core.script = script
+    ts = await world.ask()
+    await world.slack.until(lambda: len(world.core.tasks) == 1)
+    await world.core.done()
+    assert not world.core.errors
+    (post,) = world.answers("C0GENERAL", ts)
+    assert [name in note for name, note in zip(names, post.notes, strict=True)] == [True] * 15
+
+
+async def test_a_reply_tells_that_its_place_takes_nothing_more(open_world: OpenWorld) -> None:
+    world = await open_world()
+    told: list[PlatformError | None] = []
+
+    async def script(reply: Reply, message: IncomingMessage) -> Answer:
+        told.append(reply.error())
+        world.slack.faults.archived = {"C0GENERAL"}
+        reply.write("Some words. ")
+        async with asyncio.timeout(5):
+            while reply.error() is None:
+                await asyncio.sleep(0.01)
+        told.append(reply.error())
+        return Answer("Some words.", "failed")
+
+    world.core.script = script
+    await world.ask()
+    await world.slack.until(lambda: len(world.core.tasks) == 1)
+    await world.core.done()
+    assert told[0] is None
+    assert isinstance(told[1], PlaceGone)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_question_that_is_long_in_storing_is_never_said_to_be_lost(open_world: OpenWorld, stored: bool) -> None:
+    world = await open_world()
+    slow = world.core.slow = asyncio.Event()
+    outcome = await world.slack.command("U0ADA", "C0RANDOM", "/bise", "ask hello")
+    assert outcome.acknowledged
+    assert "longer than usual" in outcome.text
+    world.core.store_is_away = not stored
+    slow.set()
+    expected = "Hello." if stored else "could not write down"
+    await world.slack.until(lambda: any(expected in post.shown for post in world.slack.ephemerals("U0ADA")))
+    await world.core.done()
+
+
+async def test_help_says_that_words_may_train_models(open_world: OpenWorld) -> None:
+    world = await open_world(mistral_plan="experiment")
+    assert TRAINING_NOTE in (await world.slack.command("U0ADA", "C0RANDOM", "/bise", "help")).text
+    paid = await open_world()
+    assert TRAINING_NOTE not in (await paid.slack.command("U0ADA", "C0RANDOM", "/bise", "help")).text

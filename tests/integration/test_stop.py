@@ -140,12 +140,15 @@ async def test_a_bare_stop_by_somebody_else_is_talk(talking: Talking) -> None:
     assert talking.model.under_way == 1
 
 
-async def test_somebody_else_has_nothing_to_stop_there(talking: Talking) -> None:
+async def test_somebody_else_cannot_stop_it_and_is_told_at_once(talking: Talking) -> None:
     assert (await talking.home.core.accept(said("stop", "2", author=BEN, mentioned=True))).outcome == "turn"
+    async with asyncio.timeout(10):
+        while len(talking.home.platform.replies) < 2 or talking.home.platform.answers[1] is None:
+            await asyncio.sleep(0.01)
     assert talking.model.under_way == 1
     await talking.press(ADA)
     await talking.home.settled()
-    assert talking.home.platform.told(1) == ["nothing_to_stop"]
+    assert talking.home.platform.told(1) == ["stop_not_yours"]
 
 
 async def test_an_admins_word_stops_anybodys_answer_in_the_conversation(talking: Talking) -> None:

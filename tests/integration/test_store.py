@@ -19,8 +19,13 @@ from core.chat import ImagePart
 from core.errors import SchemaOutdated, StoreUnavailable
 from core.messages import WorkspaceKey
 from core.store import blobs, tables, workspaces
-from core.store.database import Database
+from core.store.database import WAITING_AT_MOST, Connection, Database
 from tests.fakes import PATIENCE, T0, house, message, new_database, rows, settings_at
+
+
+def ensured(connection: Connection) -> int:
+    return workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+
 
 PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
 
@@ -28,12 +33,14 @@ PRAGMAS = {"foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
 async def test_both_engines_keep_what_was_promised_about_the_file(tmp_path: Path) -> None:
     database = Database.open(new_database(tmp_path))
     try:
-        async with database.write() as connection:
-            assert (await connection.execute(text("PRAGMA journal_mode"))).scalar() == "wal"
-        for engine in (database.write, database.read):
-            async with engine() as connection:
-                for pragma, value in PRAGMAS.items():
-                    assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar() == value, pragma
+        mode = text("PRAGMA journal_mode")
+        assert await database.write(lambda connection: connection.execute(mode).scalar()) == "wal"
+
+        def found(connection: Connection) -> dict[str, int]:
+            return {pragma: connection.execute(text(f"PRAGMA {pragma}")).scalar_one() for pragma in PRAGMAS}
+
+        assert await database.write(found) == PRAGMAS
+        assert await database.read(found) == PRAGMAS
     finally:
         await database.close()
 
@@ -41,9 +48,9 @@ async def test_both_engines_keep_what_was_promised_about_the_file(tmp_path: Path
 async def test_a_row_that_points_nowhere_is_refused_and_is_our_own_fault(tmp_path: Path) -> None:
     database = Database.open(new_database(tmp_path))
     try:
+        image = ImagePart(b"x", "image/png", 1, 1)
         with pytest.raises(IntegrityError):
-            async with database.write() as connection:
-                await blobs.put(connection, 404, "hash", ImagePart(b"x", "image/png", 1, 1), T0)
+            await database.write(lambda connection: blobs.put(connection, 404, "hash", image, T0))
     finally:
         await database.close()
     assert rows(tmp_path / "bise.db", "SELECT count(*) FROM blob") == [(0,)]
@@ -53,8 +60,7 @@ async def test_the_reader_cannot_write(tmp_path: Path) -> None:
     database = Database.open(new_database(tmp_path))
     try:
         with pytest.raises(StoreUnavailable, match="readonly"):
-            async with database.read() as connection:
-                await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            await database.read(ensured)
     finally:
         await database.close()
 
@@ -62,14 +68,13 @@ async def test_the_reader_cannot_write(tmp_path: Path) -> None:
 async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     database = Database.open(new_database(tmp_path))
 
-    async def fail_halfway() -> None:
-        async with database.write() as connection:
-            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
-            raise ZeroDivisionError
+    def fail_halfway(connection: Connection) -> None:
+        ensured(connection)
+        raise ZeroDivisionError
 
     try:
         with pytest.raises(ZeroDivisionError):
-            await fail_halfway()
+            await database.write(fail_halfway)
     finally:
         await database.close()
     assert rows(tmp_path / "bise.db", "SELECT count(*) FROM workspace") == [(0,)]
@@ -78,10 +83,19 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 async def test_reads_do_not_wait_for_a_write_under_way(tmp_path: Path) -> None:
     database = Database.open(new_database(tmp_path))
     try:
-        async with database.write() as connection, asyncio.timeout(1):
-            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
-            async with database.read() as reader:
-                assert await workspaces.find(reader, WorkspaceKey("slack", "T1")) is None
+        begun, looked = threading.Event(), threading.Event()
+
+        def write(connection: Connection) -> None:
+            ensured(connection)
+            begun.set()
+            assert looked.wait(PATIENCE)
+
+        writing = asyncio.create_task(database.write(write))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        async with asyncio.timeout(PATIENCE / 2):
+            assert await database.read(lambda c: workspaces.find(c, WorkspaceKey("slack", "T1"))) is None
+        looked.set()
+        await writing
     finally:
         await database.close()
 
@@ -90,13 +104,16 @@ async def test_times_come_back_as_they_were_and_naive_ones_are_refused(tmp_path:
     database = Database.open(new_database(tmp_path))
     zone = timezone(timedelta(hours=5, minutes=30))
     try:
-        async with database.write() as connection:
-            await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), datetime(2026, 1, 1, 5, 30, tzinfo=zone))
-            found = (await connection.execute(select(tables.Workspace.__table__.c.created_at))).scalar()  # type: ignore[attr-defined]
+
+        def transaction(connection: Connection) -> None:
+            workspaces.ensure(connection, WorkspaceKey("slack", "T1"), datetime(2026, 1, 1, 5, 30, tzinfo=zone))
+            found = connection.execute(select(tables.Workspace.__table__.c.created_at)).scalar()  # type: ignore[attr-defined]
             assert found == datetime(2026, 1, 1, tzinfo=UTC)
+
+        await database.write(transaction)
+        other, naive = WorkspaceKey("slack", "T2"), T0.replace(tzinfo=None)
         with pytest.raises(StatementError, match="naive"):
-            async with database.write() as connection:
-                await workspaces.ensure(connection, WorkspaceKey("slack", "T2"), T0.replace(tzinfo=None))
+            await database.write(lambda connection: workspaces.ensure(connection, other, naive))
     finally:
         await database.close()
 
@@ -105,13 +122,16 @@ async def test_an_image_is_kept_once_per_workspace_and_seen_by_no_other(tmp_path
     database = Database.open(new_database(tmp_path))
     image = ImagePart(b"bytes", "image/png", 3, 4)
     try:
-        async with database.write() as connection:
-            ours = await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
-            theirs = await workspaces.ensure(connection, WorkspaceKey("slack", "T2"), T0)
+
+        def transaction(connection: Connection) -> None:
+            ours = workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            theirs = workspaces.ensure(connection, WorkspaceKey("slack", "T2"), T0)
             for _ in range(2):
-                await blobs.put(connection, ours, "hash", image, T0)
-            assert await blobs.get(connection, ours, "hash") == image
-            assert await blobs.get(connection, theirs, "hash") is None
+                blobs.put(connection, ours, "hash", image, T0)
+            assert blobs.get(connection, ours, "hash") == image
+            assert blobs.get(connection, theirs, "hash") is None
+
+        await database.write(transaction)
     finally:
         await database.close()
 
@@ -119,22 +139,13 @@ async def test_an_image_is_kept_once_per_workspace_and_seen_by_no_other(tmp_path
 # away
 
 
-async def driver_at_rest() -> None:
-    """A connection that could not be opened ends its thread by itself; the loop must outlive that."""
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            await asyncio.to_thread(thread.join, PATIENCE)
-
-
 async def refused(database: Database) -> str:
     """What a write says that cannot be done."""
     try:
         with pytest.raises(StoreUnavailable) as caught:
-            async with database.write() as connection:
-                await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+            await database.write(ensured)
     finally:
         await database.close()
-        await driver_at_rest()
     return str(caught.value)
 
 
@@ -175,12 +186,10 @@ async def test_a_full_disk_is_one_plain_error(tmp_path: Path) -> None:
     image = ImagePart(b"x" * 4_000_000, "image/png", 1, 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        async with database.write() as connection:
-            workspace = await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
+        workspace = await database.write(ensured)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
         with pytest.raises(StoreUnavailable, match="does not answer"):
-            async with database.write() as connection:
-                await blobs.put(connection, workspace, "hash", image, T0)
+            await database.write(lambda connection: blobs.put(connection, workspace, "hash", image, T0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         await database.close()
@@ -192,7 +201,7 @@ async def test_a_database_that_another_program_holds_is_waited_for_and_then_told
     other.execute("BEGIN IMMEDIATE")
     assert "database is locked" in await refused(Database.open(file, busy_seconds=0.05))
     database = Database.open(file, busy_seconds=5)
-    waiting = asyncio.create_task(workspaces_of(database))
+    waiting = asyncio.create_task(database.write(ensured))
     await asyncio.sleep(0.05)
     other.execute("COMMIT")
     other.close()
@@ -200,16 +209,17 @@ async def test_a_database_that_another_program_holds_is_waited_for_and_then_told
     await database.close()
 
 
-async def workspaces_of(database: Database) -> int:
-    async with database.write() as connection:
-        return await workspaces.ensure(connection, WorkspaceKey("slack", "T1"), T0)
-
-
 async def test_too_many_who_wait_for_the_writer_are_told(tmp_path: Path) -> None:
-    database = Database.open(new_database(tmp_path), busy_seconds=0.02)
-    async with database.write():
-        with pytest.raises(StoreUnavailable, match="too many are waiting"):
-            await workspaces_of(database)
+    database = Database.open(new_database(tmp_path))
+    enough = threading.Event()
+    first = asyncio.create_task(database.write(lambda _: enough.wait(PATIENCE)))
+    others = [asyncio.create_task(database.write(ensured)) for _ in range(WAITING_AT_MOST)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="too many are waiting"):
+        await database.write(ensured)
+    enough.set()
+    await asyncio.gather(first, *others[:-1])
+    await asyncio.gather(others[-1], return_exceptions=True)
     await database.close()
 
 
@@ -219,7 +229,6 @@ async def test_a_message_that_cannot_be_stored_is_not_accepted(tmp_path: Path) -
         home.file.mkdir()
         with pytest.raises(StoreUnavailable):
             await home.core.accept(message())
-    await driver_at_rest()
 
 
 async def test_an_error_of_the_database_does_not_show_peoples_words(tmp_path: Path) -> None:
@@ -242,7 +251,7 @@ async def test_a_schema_that_is_not_ours_names_what_to_do(tmp_path: Path) -> Non
     database = Database.open(file)
     try:
         await database.check(migrations.NEWEST)
-        with pytest.raises(SchemaOutdated, match=r"has schema 0001, this version needs 9999: `bise migrate`\."):
+        with pytest.raises(SchemaOutdated, match=r"has schema 0001, this version needs 9999: run `bise migrate`\."):
             await database.check("9999")
     finally:
         await database.close()
@@ -250,7 +259,7 @@ async def test_a_schema_that_is_not_ours_names_what_to_do(tmp_path: Path) -> Non
 
 async def test_a_database_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "bise.db")
-    with pytest.raises(SchemaOutdated, match="`bise migrate` makes it"):
+    with pytest.raises(SchemaOutdated, match="run `bise migrate`"):
         await database.check(migrations.NEWEST)
     await database.close()
     assert not (tmp_path / "bise.db").exists()
@@ -259,7 +268,7 @@ async def test_a_database_that_is_not_there_is_not_made_by_looking(tmp_path: Pat
 async def test_an_empty_file_has_no_schema(tmp_path: Path) -> None:
     (tmp_path / "bise.db").touch()
     database = Database.open(tmp_path / "bise.db")
-    with pytest.raises(SchemaOutdated, match="has schema none"):
+    with pytest.raises(SchemaOutdated, match="is empty"):
         await database.check(migrations.NEWEST)
     await database.close()
 

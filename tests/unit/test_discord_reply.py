@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from bots.discord import words
 from bots.discord.controls import stop_row
 from bots.discord.errors import UNKNOWN_MESSAGE, platform_error
-from bots.discord.places import ChannelPlace, Components, InteractionPlace, PrivateReplyOver
+from bots.discord.places import ChannelPlace, Components, InteractionPlace, PrivateReplyOver, Sent
 from bots.discord.posts import LONGEST_POST, AnswerPosts
 from bots.discord.reply import DiscordReply
 from bots.pace import Limit
@@ -20,7 +22,7 @@ from bots.rendering import render
 from bots.splitting import split, unsplit
 from bots.writer import Writer
 from core.errors import PlaceForbidden, PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
-from core.messages import Answer, ConversationKind, Notice, Post, ReplyOrder, WorkspaceKey
+from core.messages import AcceptOutcome, Answer, ConversationKind, Notice, Post, ReplyOrder, WorkspaceKey
 
 PARAGRAPHS = "\n\n".join(f"Paragraph {number}. " + "word " * 80 for number in range(12))
 
@@ -35,16 +37,18 @@ class MemoryPlace:
         self.calls: list[str] = []
         self.nonces: list[str] = []
         self.fail: PlatformError | None = None
+        self.standing: dict[str, tuple[str, Components]] = {}  # by nonce: sent before, its answer lost
 
     async def open(self) -> str | None:
         return self.first
 
-    async def send(self, content: str, components: Components, nonce: str) -> str:
+    async def send(self, content: str, components: Components, nonce: str) -> Sent:
         self._called("send", content)
         post = f"p{len(self.nonces)}"
         self.nonces.append(nonce)
-        self.posts[post] = (content, components)
-        return post
+        standing = self.standing.pop(nonce, (content, components))
+        self.posts[post] = standing
+        return Sent(post, standing[0], bool(standing[1]))
 
     async def edit(self, post: str, content: str, components: Components) -> None:
         self._called("edit", content)
@@ -223,6 +227,19 @@ async def test_a_post_that_somebody_deleted_is_not_written_again() -> None:
     assert place.calls == []
 
 
+async def test_an_older_text_found_by_its_nonce_is_brought_up_to_date_before_it_counts_as_shown() -> None:
+    place, log = MemoryPlace(), MemoryLog()
+    place.standing["7.0"] = ("Hello wor", stop_row("stop-7"))
+    posts = AnswerPosts(order(), log, place)
+    posts.conclude(Answer("Hello world."))
+    await posts.write(final=True)
+    assert log.entries == [("p0", 0)]
+    await drain(posts, final=True)
+    assert place.posts == {"p0": ("Hello world.", [])}
+    assert place.calls == ["send", "edit"]
+    assert log.entries == [("p0", 0), ("closed", 0)]
+
+
 async def test_nothing_is_sent_while_what_came_is_only_whitespace() -> None:
     posts = AnswerPosts(order(), MemoryLog(), MemoryPlace())
     posts.add("  \n\n ")
@@ -275,14 +292,15 @@ def writer() -> Writer:
 async def test_the_sign_of_life_ends_with_the_first_text() -> None:
     ended = asyncio.Event()
 
-    async def busy() -> None:
+    async def busy() -> PlatformError | None:
         try:
             await asyncio.sleep(30)
         finally:
             ended.set()
+        return None
 
     place = MemoryPlace()
-    reply = DiscordReply(7, AnswerPosts(order(), MemoryLog(), place), writer(), busy=busy)
+    reply = DiscordReply(7, AnswerPosts(order(), MemoryLog(), place), writer(), busy=asyncio.create_task(busy()))
     await asyncio.sleep(0)
     reply.write("Hi")
     await asyncio.wait_for(ended.wait(), 1)
@@ -343,6 +361,29 @@ def test_a_quote_is_one_short_line() -> None:
     assert words.quote("x" * 300).endswith("…")
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    ["```py\nprint()\n```", "a `b` **c** __d__ ~~e~~ ||f||", "# loud", "> > deep", "-# small", "[x](http://y)"],
+)
+def test_a_quoted_prompt_brings_no_markup_into_the_answer(prompt: str) -> None:
+    quoted = words.quote(prompt).removeprefix("> ")
+    assert "`" not in quoted
+    assert "\n" not in quoted
+    assert not re.search(r"(?<!\\)(\*\*|__|~~|\|\|)", quoted)
+    assert not quoted.startswith(("#", ">", "-", "["))
+
+
+def test_a_quote_is_cut_between_characters_and_never_behind_an_escape() -> None:
+    for length in range(80, 120):
+        quoted = words.quote("*" * length, "8")
+        assert len(quoted) <= 200
+        assert quoted.replace("\\*", "").strip() in {"> <@8>:", "> <@8>: …"}
+
+
+def test_every_outcome_but_a_turn_has_its_sentence() -> None:
+    assert set(words.NOT_ANSWERED) == set(get_args(AcceptOutcome)) - {"turn"}
+
+
 def test_a_thread_has_a_name_whatever_the_topic() -> None:
     assert words.thread_name("  bees\nand wasps ") == "bees and wasps"
     assert 1 <= len(words.thread_name("y" * 500)) <= 100
@@ -373,10 +414,10 @@ async def test_a_follow_up_whose_answer_was_lost_is_looked_for_before_it_is_sent
     standing = {"id": "11", "content": "two", "author": {"bot": True}}
     rest = ScriptedRest({"id": "10"}, PlatformUnavailable("502"), [standing])
     place = interaction_place(rest)
-    assert await place.send("one", [], "n0") == "10"
+    assert (await place.send("one", [], "n0")).post == "10"
     with pytest.raises(PlatformUnavailable):
         await place.send("two", [], "n1")
-    assert await place.send("two", [], "n1") == "11"
+    assert await place.send("two and three", [], "n1") == Sent("11", "two", buttons=False)
     assert rest.calls[-1] == ("GET", "/channels/5/messages?after=10&limit=50")
 
 
