@@ -40,5 +40,6 @@ def set_up(form: str | None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    logging.getLogger("discord.client").setLevel(logging.ERROR)  # it warns that it cannot speak: nobody asked it to
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -18,7 +18,7 @@ _SENTENCES: dict[str, str] = {
     # model calls that failed
     "model": f"The model did not answer. {_AGAIN}",
     "model_unauthorized": f"I could not reach the model: it refused this installation's key. {_ADMIN}",
-    "model_out_of_credit": f"I cannot answer right now. {_ADMIN} It is about the account of the model.",
+    "model_out_of_credit": "I cannot answer right now. Whoever runs Bise here knows of it; please ask again later.",
     "model_forbidden": "The model refused this question by its own rules. Try to ask it in another way.",
     "model_not_found": f"The model {{model}} is not there any more, and nothing replaces it. {_ADMIN}",
     "context_too_long": "This conversation is too long for the model. Write “reset” to me to begin anew.",
@@ -44,6 +44,8 @@ _SENTENCES: dict[str, str] = {
     "greeting": "Hello! Ask me something in the same message, or write “help”.",
     "reset": "Done: I start anew here, and no longer think of what was said before.",
     "leave": "I'll be quiet here until somebody mentions me.",
+    "stop_not_yours": "Only the person who asked, or an admin, can stop this answer.",
+    "which_conversation": "Reply to one of my answers with this word: then I know which conversation you mean.",
     "nothing_to_stop": "There is nothing of yours to stop here right now.",
     "too_long": "That is too long for me: I read {longest} characters of a message at most. Send a shorter part of it.",
     "choosing_later": "Choosing a model or an assistant is not possible yet. I answer with the one that is set up.",
@@ -67,6 +69,11 @@ _SENTENCES: dict[str, str] = {
     "unexpected": f"Something went wrong on my side. {_AGAIN}",
 }
 
+TRAINING_NOTE = (
+    "This installation uses Mistral's free plan: what you write to me may be used to train models. "
+    "Please keep private things out of it."
+)
+
 _STATUS = {
     "thinking": "is thinking…",
     "reading_images": "is looking at {count} images…",
@@ -80,7 +87,7 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
     if notice.name == "cost":
         return _cost(notice.values)
     if notice.name == "help":
-        return help_text(platform)
+        return help_text(platform, notes=(TRAINING_NOTE,) if notice.values.get("training") else ())
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
         return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
     values = {name: _plain(value) for name, value in notice.values.items()}
@@ -109,7 +116,6 @@ def usage_text(view: UsageView) -> str:
             f"Today: {_figures(view.today)}",
             f"This month: {_figures(view.month)}",
             f"Your part of this month: {_figures(view.mine)}",
-            "Budgets are not enforced yet in this version.",
         )
     )
 
@@ -151,17 +157,18 @@ class _Filled(dict[str, str]):
 
 _HELP: dict[str, tuple[str, ...]] = {
     "slack": (
-        "Mention me in a channel or a thread and I answer there; in a direct message just write.",
+        "Mention me in a channel or a thread and I answer there; in a thread that you began with me, just write on.",
+        "In a direct message just write; “new topic” begins another conversation.",
         "`/bise ask QUESTION` gives an answer that only you see. `/bise usage` shows what was used, `/bise help` this.",
     ),
     "discord": (
         "`/ask` gives an answer where you are; reply to it to go on. `/chat` opens a thread where I answer everything.",
-        "Or mention me, reply to me, or write me a direct message. `/bise usage|reset|help` are for you alone.",
+        "Or mention me, reply to me, or write me a direct message. Answers to `/bise …` are for you alone.",
     ),
     "local": ("`bise ask QUESTION` gives an answer. `bise --help` shows the other commands.",),
 }
 _HELP_END = (
-    "In a mention, one of these words alone: “stop” ends an answer, “reset” starts anew,",
-    "“cost” tells what the conversation has cost, “leave” makes me quiet until the next mention.",
-    "Attach images (PNG, JPEG, WEBP, GIF) and I look at them.",
+    "A word alone does this: “stop” ends an answer, “reset” starts anew, “cost” tells what it has cost.",
+    "“leave” makes me quiet until the next mention.",
+    "Attach images (PNG, JPEG, WEBP, or a GIF that is not animated) and I look at them.",
 )

@@ -9,12 +9,11 @@ from contextlib import AsyncExitStack
 from typing import Protocol
 
 import structlog
-from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import migrations
 from bots.web import WebServer
-from core.errors import PlatformUnavailable, SettingsError, WrongUse
+from core.errors import PlatformUnavailable, SettingsError, StoreUnavailable, UnknownModel, WrongUse
 from core.ports import ChatPlatform
 from core.service import Core, open_core
 from core.settings import Settings, promised_later
@@ -39,8 +38,9 @@ class Adapter(ChatPlatform, Protocol):
 class Service:
     """One running Bise. `ready` is set once every configured platform is connected."""
 
-    def __init__(self, settings: Settings, roles: Sequence[str] = ROLES) -> None:
+    def __init__(self, settings: Settings, roles: Sequence[str] = ROLES, patience: float = DRAIN_SECONDS) -> None:
         self._settings = settings
+        self._patience = patience  # seconds that running answers are given at the end
         self._roles = checked(roles)
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
@@ -60,25 +60,26 @@ class Service:
             self.core = open_core(self._settings)
             stack.push_async_callback(self.core.close)
             await self.core.database.check(migrations.NEWEST)
+            check_models(self.core)
             adapters = self._adapters(self.core)
-            for adapter in adapters:
-                self.core.attach(adapter)
             self.web = WebServer(self.core, {adapter.name: adapter.not_ready for adapter in adapters})
-            self._mount(adapters, self.web.app)
+            for adapter in adapters:
+                if (mount := getattr(adapter, "mount", None)) is not None:
+                    mount(self.web.app)
             await self.web.start()
             stack.push_async_callback(self.web.close)
             scheduler = AsyncIOScheduler(timezone="UTC")
-            scheduler.add_job(
-                self.core.sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=None, coalesce=True
-            )
+            scheduler.add_job(self._sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=None, coalesce=True)
             scheduler.start()
             stack.callback(scheduler.shutdown, wait=False)
             for adapter in adapters:
                 stack.push_async_callback(adapter.close)
-            stack.push_async_callback(self.core.stop, DRAIN_SECONDS)
+            stack.push_async_callback(self.core.stop, self._patience)
             for adapter in adapters:
                 stack.push_async_callback(adapter.stop_receiving)
+            await self.core.start()
             self._connecting = asyncio.create_task(self._connect(adapters))
+            stack.push_async_callback(self._stop_connecting)
             done, _ = await asyncio.wait([self._connecting], timeout=DRAIN_SECONDS)
             if done:
                 await self._connecting
@@ -88,16 +89,41 @@ class Service:
         for line in promised_later(self._settings):
             _log.warning("serve.not_yet", note=line)
 
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Returns when told to stop. Raises what makes a platform give up for good, also long after the start."""
+        told = asyncio.create_task(stopping.wait())
+        waiting = {told, self._connecting} if self._connecting is not None else {told}
+        try:
+            while not told.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            told.cancel()
+
     async def stop(self) -> None:
         """Receives no more, lets running turns finish for a while, closes everything."""
-        if self._connecting is not None and not self._connecting.done():
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
         await self._stack.aclose()
 
+    async def _stop_connecting(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        try:
+            await self.core.sweep()
+        except StoreUnavailable as error:
+            _log.warning("sweep.skipped", why=str(error))
+
     async def _connect(self, adapters: Sequence[Adapter]) -> None:
-        await asyncio.gather(*(self._connect_one(adapter) for adapter in adapters))
-        await self.core.start()
+        tasks = [asyncio.create_task(self._connect_one(adapter)) for adapter in adapters]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         self.ready.set()
         _log.info("serve.ready", platforms=[adapter.name for adapter in adapters], http_port=self.web.port)
 
@@ -105,8 +131,11 @@ class Service:
         tries = 0
         while True:
             try:
-                return await adapter.start()
-            except PlatformUnavailable as error:
+                await adapter.start()
+                self.core.attach(adapter)
+                await self.core.take_up(adapter.name)
+                return
+            except (PlatformUnavailable, StoreUnavailable) as error:
                 wait = _RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)]
                 tries += 1
                 _log.warning("platform.away", platform=adapter.name, why=str(error), again_in_seconds=wait)
@@ -129,12 +158,16 @@ class Service:
             )
         return adapters
 
-    def _mount(self, adapters: Sequence[Adapter], app: web.Application) -> None:
-        """In HTTP mode Slack's events come through our own web server."""
-        for adapter in adapters:
-            mount = getattr(adapter, "mount", None)
-            if mount is not None and not self._settings.slack_socket_mode:
-                mount(app)
+
+def check_models(core: Core) -> None:
+    """Raises SettingsError when the settings name a model that no question could be put to."""
+    try:
+        core.choice.models()
+    except UnknownModel as error:
+        raise SettingsError(
+            f"BISE_MODEL {core.settings.model[:80]} is not a model with a known price. `bise models` lists them. "
+            "Example: BISE_MODEL=mistral-large-2512"
+        ) from error
 
 
 def checked(roles: Sequence[str]) -> frozenset[str]:
@@ -164,7 +197,7 @@ async def serve(settings: Settings, roles: Sequence[str] = ROLES) -> int:
     try:
         await service.start()
         try:
-            await stopping.wait()
+            await service.run(stopping)
             _log.info("serve.stopping", patience_seconds=DRAIN_SECONDS)
         finally:
             await service.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -120,6 +120,30 @@ class Accepted:
 
     outcome: AcceptOutcome
     turn: int | None = None
+
+
+def storable(message: IncomingMessage) -> IncomingMessage:
+    """The same message with what no database takes (half of a surrogate pair, NUL) replaced."""
+    quoted = message.quoted
+    return replace(
+        message,
+        text=_storable(message.text),
+        author=replace(message.author, name=_storable(message.author.name)),
+        attachments=tuple(
+            replace(file, name=_storable(file.name), mime=_storable(file.mime), url=_storable(file.url))
+            for file in message.attachments
+        ),
+        quoted=quoted
+        and replace(
+            quoted,
+            text=_storable(quoted.text),
+            author=replace(quoted.author, name=_storable(quoted.author.name)),
+        ),
+    )
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from core.chat import ChatRequest, Delta
+from core.errors import PlatformError
 from core.messages import Answer, Attachment, ReplyOrder, WorkspaceKey
 
 
@@ -52,6 +53,10 @@ class Reply(Protocol):
         """Shows the whole answer and its notices; returns when the platform has them. Raises PlatformError."""
         ...
 
+    def error(self) -> PlatformError | None:
+        """Why nothing more can be shown here, once that is sure: then the model need not be read any further."""
+        ...
+
     async def abandon(self) -> None:
         """Stops writing and leaves the posts as they are: another attempt goes on in them."""
         ...
@@ -79,8 +84,8 @@ class TurnQueue(Protocol):
         """Makes a committed turn known. Calling twice is harmless."""
         ...
 
-    async def start(self, run: Callable[[int], Awaitable[None]]) -> None:
-        """Takes up what is unfinished, then whatever is put."""
+    async def start(self, run: Callable[[int], Awaitable[float | None]]) -> None:
+        """Runs what was put and whatever will be; `run` gives the seconds after which a turn is to be run again."""
         ...
 
     async def stop(self, patience: float) -> None:

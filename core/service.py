@@ -24,7 +24,7 @@ from core.ports import ChatPlatform, Clock, LanguageModel
 from core.reports import figures
 from core.settings import Settings
 from core.store import conversations, ledger, turns, workspaces
-from core.store.database import Database
+from core.store.database import Connection, Database
 from core.turns.accept import Acceptance
 from core.turns.asking import Asking
 from core.turns.canned import Canned
@@ -48,6 +48,7 @@ class Parts:
     queue: LocalQueue
     controls: Controls
     acceptance: Acceptance
+    asking: Asking
     runner: Runner
     platforms: dict[str, ChatPlatform]
     clock: Clock
@@ -90,26 +91,32 @@ class Core:
         self._parts.platforms[platform.name] = platform
 
     async def start(self, *, take_up: bool = True) -> None:
-        """Begins to run turns, unfinished ones of the attached platforms first, oldest first.
+        """Begins to run turns, unfinished ones of the platforms attached so far first.
 
         `take_up` is for the one process that holds the ServeLock: what is running is then nobody else's.
         """
-        unfinished = await self._take_up() if take_up else []
+        if take_up:
+            await self.take_up(*self._parts.platforms)
+        await self.queue.start(self._parts.runner.run)
+
+    async def take_up(self, *platforms: str) -> None:
+        """Goes on with what an earlier process left unfinished on these platforms, oldest first."""
+        unfinished = await self.database.write(lambda connection: turns.take_up(connection, platforms))
         if unfinished:
             _log.info("turns.taken_up", count=len(unfinished))
         for turn, conversation in unfinished:
             self.queue.put(turn, conversation)
-        await self.queue.start(self._parts.runner.run)
-
-    async def _take_up(self) -> list[tuple[int, int]]:
-        async with self.database.write() as connection:
-            return await turns.take_up(connection, tuple(self._parts.platforms))
 
     async def sweep(self) -> None:
-        """Puts queued turns that the queue does not know, so that nothing that was committed is left lying."""
-        async with self.database.read() as connection:
-            for turn, conversation in await turns.queued(connection, tuple(self._parts.platforms)):
-                self.queue.put(turn, conversation)
+        """Takes up whatever lies about: turns that no queue knows, running ones that nobody runs, unpaid calls."""
+        platforms = tuple(self._parts.platforms)
+        running = await self.database.read(lambda connection: turns.running(connection, platforms))
+        if lost := [turn for turn in running if not self.queue.knows(turn)]:
+            _log.warning("turns.lost", count=len(lost))
+            await self.database.write(lambda connection: turns.take_back(connection, lost))
+        for turn, conversation in await self.database.read(lambda connection: turns.queued(connection, platforms)):
+            self.queue.put(turn, conversation)
+        await self._parts.asking.pay_all()
 
     async def stop(self, patience: float = 20.0) -> None:
         """Runs no more turns, waits for those under way, gives the rest back."""
@@ -121,8 +128,8 @@ class Core:
 
     async def expire(self, platform: str) -> None:
         """Fails what a dead process of a platform left running past its lease."""
-        async with self.database.write() as connection:
-            await turns.expire(connection, platform, self._parts.clock.now())
+        now = self._parts.clock.now()
+        await self.database.write(lambda connection: turns.expire(connection, platform, now))
 
     def interrupt(self, turn: int) -> None:
         """Ends the model call of a turn that runs in this process; what came so far is its answer."""
@@ -130,9 +137,12 @@ class Core:
 
     async def cost_of(self, key: WorkspaceKey, turn: int) -> Tokens:
         """What one turn has used. Raises StoreUnavailable."""
-        async with self.database.read() as connection:
-            workspace = await workspaces.find(connection, key)
-            return Tokens() if workspace is None else await ledger.of_turn(connection, workspace, turn)
+
+        def look(connection: Connection) -> Tokens:
+            workspace = workspaces.find(connection, key)
+            return Tokens() if workspace is None else ledger.of_turn(connection, workspace, turn)
+
+        return await self.database.read(look)
 
     async def accept(self, message: IncomingMessage) -> Accepted:
         """Stores a message before it is acknowledged. Raises StoreUnavailable."""
@@ -144,11 +154,12 @@ class Core:
 
     async def knows(self, key: WorkspaceKey, channel: str, root: str) -> bool:
         """Whether there is a conversation with this root. Raises StoreUnavailable."""
-        async with self.database.read() as connection:
-            workspace = await workspaces.find(connection, key)
-            if workspace is None:
-                return False
-            return await conversations.by_root(connection, workspace, channel, root) is not None
+
+        def look(connection: Connection) -> bool:
+            workspace = workspaces.find(connection, key)
+            return workspace is not None and conversations.by_root(connection, workspace, channel, root) is not None
+
+        return await self.database.read(look)
 
     async def usage_today_and_month(self, key: WorkspaceKey, person: str | None) -> figures.UsageView:
         """What `/bise usage` shows. Raises StoreUnavailable."""
@@ -159,18 +170,20 @@ class Core:
 
         False: there was none. Raises StoreUnavailable.
         """
-        async with self.database.write() as connection:
-            workspace = await workspaces.find(connection, key)
+
+        def begin_anew(connection: Connection) -> bool:
+            workspace = workspaces.find(connection, key)
             if workspace is None:
                 return False
-            found = await conversations.by_root(connection, workspace, channel, root) if root else None
-            kinds = (ConversationKind.DM, ConversationKind.CHAIN)
-            for kind in kinds if root is None else ():
-                found = found or await conversations.latest(connection, workspace, channel, kind)
+            found = conversations.by_root(connection, workspace, channel, root) if root else None
+            for kind in (ConversationKind.DM, ConversationKind.CHAIN) if root is None else ():
+                found = found or conversations.latest(connection, workspace, channel, kind)
             if found is None:
                 return False
-            await conversations.change(connection, found.id, history_from_seq=found.last_seq + 1, trimmed_to_seq=0)
+            conversations.change(connection, found.id, history_from_seq=found.last_seq + 1, trimmed_to_seq=0)
             return True
+
+        return await self.database.write(begin_anew)
 
 
 def home_of(settings: Settings) -> Home:
@@ -209,5 +222,7 @@ def open_core(settings: Settings, *, clock: Clock | None = None, model: Language
     )
     runner = Runner(database, asking, Canned(settings, database), controls, platforms, clock, metrics)
     acceptance = Acceptance(settings, database, queue, controls, clock)
-    parts = Parts(database, client, catalogue, choice, queue, controls, acceptance, runner, platforms, clock, metrics)
+    parts = Parts(
+        database, client, catalogue, choice, queue, controls, acceptance, asking, runner, platforms, clock, metrics
+    )
     return Core(settings, parts)

@@ -28,7 +28,6 @@ from pydantic import (
 from core.errors import SettingsError
 
 _OWN_NAMES = ("slack_", "discord_", "mistral_", "database_")
-_HOSTS = {"global": "https://api.mistral.ai", "eu": "https://api.eu.mistral.ai", "us": "https://api.us.mistral.ai"}
 _DOLLARS = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _PERSON = re.compile(r"(slack|discord):[A-Za-z0-9]+")
 
@@ -259,10 +258,6 @@ class Settings(BaseModel):
         return self.mistral_api_key is not None or self.mistral_base_url is not None
 
     @property
-    def model_base_url(self) -> str:
-        return self.mistral_base_url or _HOSTS[self.mistral_region]
-
-    @property
     def database_file(self) -> Path:
         """The SQLite file."""
         return Path(self.database_url.removeprefix("sqlite+aiosqlite:///"))
@@ -272,6 +267,7 @@ def promised_later(settings: Settings) -> list[str]:
     """What a setting promises and this version does not do yet, a line each, to be said at the start."""
     lines = [
         "Budgets are not enforced yet: BISE_MONTHLY_BUDGET and its kin are read, and no call is refused for them.",
+        "The economy model is not used yet (BISE_ECONOMY_MODEL): it answers when money is short.",
         "Turns per minute are not limited yet (BISE_USER_TURNS_PER_MINUTE, BISE_WORKSPACE_TURNS_PER_MINUTE).",
         "Nothing is deleted by age yet (BISE_RETENTION_DAYS, BISE_CONTEXT_RETENTION_DAYS).",
         "The daily report is not sent yet (BISE_REPORT_HOUR, BISE_REPORT_CHANNEL); `bise usage` shows the figures.",
@@ -326,11 +322,33 @@ def _one_line(error: ValidationError) -> str:
         return message
     variable = str(fault["loc"][0])
     if not message.startswith(("is ", "must ", "has ", "names ")):
-        message = f"is wrong: {message[0].lower()}{message[1:]}"
+        message = _plain_words(fault)
     field = next((name for name in Settings.model_fields if _variable(name) == variable), "discord_token")
     default = Settings.model_fields[field].default
     example = _EXAMPLES.get(variable) or (f"{variable}={default}" if isinstance(default, str | int) else "")
+    if example and example in message.replace(" such as ", f" such as {variable}="):  # it is said already
+        example = ""
     return f"{variable} {message}.{f' Example: {example}' if example else ''}"
+
+
+def _plain_words(fault: Any) -> str:
+    """A fault of a number or a choice, without the validator's jargon."""
+    limits = fault.get("ctx", {})
+    match fault["type"]:
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "must be a whole number"
+        case "greater_than_equal":
+            return f"must be {limits['ge']} or more"
+        case "greater_than":
+            return f"must be more than {limits['gt']}"
+        case "less_than_equal":
+            return f"must be {limits['le']} or less"
+        case "literal_error":
+            return f"must be {limits['expected']}"
+        case "string_too_long":
+            return f"must have {limits['max_length']} characters at most"
+        case _:
+            return f"is wrong: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
 _EXAMPLES = {

@@ -18,7 +18,7 @@ from typing import Any
 import migrations
 from bots.playground.mistral.simulator import MistralSimulator
 from core.chat import ChatMessage, ChatRequest, Delta, Finish, TextDelta, Usage
-from core.errors import AttachmentError, ModelError
+from core.errors import AttachmentError, ModelError, PlatformError
 from core.messages import (
     Accepted,
     Answer,
@@ -139,6 +139,7 @@ class FakeReply:
         self.text = ""
         self.answer: Answer | None = None
         self.abandoned = False
+        self.refused: PlatformError | None = None
         self.wrote = asyncio.Event()
 
     def status(self, name: str, count: int = 0) -> None:
@@ -157,6 +158,9 @@ class FakeReply:
             raise self._platform.failing
         await self._posts.close(0)
         self.answer = answer
+
+    def error(self) -> PlatformError | None:
+        return self.refused
 
     async def abandon(self) -> None:
         self.abandoned = True

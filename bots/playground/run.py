@@ -21,6 +21,7 @@ from core.service import home_of
 from core.settings import Settings
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+_PATIENCE = 0.5  # nothing here outlives the process, so nothing is waited for
 _LOCAL_PROMPT = "You are Bise, a helpful assistant in a chat. Answer the last question briefly."
 _LOCAL_MAX_TOKENS = 400  # a very small model does not know when to end
 _LOCAL_HISTORY_TOKENS = 1200  # it reads some 150 tokens a second
@@ -47,7 +48,7 @@ class Playground:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bise-playground-"))
             database = Path(folder) / "playground.db"
             await asyncio.to_thread(migrations.upgrade, database)
-            self.service = Service(self.simulators.settings(settings, database))
+            self.service = Service(self.simulators.settings(settings, database), patience=_PATIENCE)
             await self.service.start()
             stack.push_async_callback(self.service.stop)
             self.url = f"{self.simulators.base_url}/"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import migrations
 from bots import replies
+from bots.serve import check_models
 from bots.terminal.platform import TerminalPlatform
 from core.errors import SettingsError, WrongUse
 from core.messages import LOCAL, Attachment, ConversationKind, IncomingMessage, Person
@@ -37,6 +38,7 @@ async def ask(settings: Settings, text: str, images: list[Path], *, as_json: boo
     core = open_core(settings)
     try:
         await core.database.check(migrations.NEWEST)
+        check_models(core)
         return await _one(core, text, images, as_json=as_json)
     finally:
         await core.close()

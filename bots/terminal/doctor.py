@@ -85,7 +85,7 @@ async def _chosen(settings: Settings, served: set[str]) -> list[Finding]:
     finally:
         await core.close()
     findings = []
-    for model in (models.text, *([models.vision] if models.vision else [])):
+    for model in dict.fromkeys((models.text, *([models.vision] if models.vision else []))):
         live = not served or any(name in served for name in (model.id, *model.aliases))
         mend = "" if live else "Choose another by BISE_MODEL or BISE_VISION_MODEL; `bise models` lists them."
         findings.append(Finding(live, f"The model {model.id} is {'live' if live else 'not served there'}.", mend))

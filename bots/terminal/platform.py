@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bots import replies
-from core.errors import AttachmentError
+from core.errors import AttachmentError, PlatformError
 from core.messages import LOCAL, Answer, Attachment, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 
@@ -75,6 +75,9 @@ class TerminalReply:
         for notice in answer.notices:
             self._platform.tell(replies.sentence(notice) + "\n")
         self._platform.answer = answer
+
+    def error(self) -> PlatformError | None:
+        return None
 
     async def abandon(self) -> None:
         self._clear()

@@ -7,9 +7,9 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from core.errors import WrongUse
-from core.messages import Tokens, WorkspaceKey
+from core.messages import DISCORD_DM, Tokens, WorkspaceKey
 from core.store import ledger, workspaces
-from core.store.database import Database
+from core.store.database import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,21 @@ async def view(database: Database, key: WorkspaceKey, person: str | None, now: d
     """Today and this month in the workspace's zone. A workspace that nobody used has zeros."""
     today = now.astimezone(ZoneInfo(zone)).date()
     first = today.replace(day=1)
-    async with database.read() as connection:
-        workspace = await workspaces.find(connection, key)
+
+    def look(connection: Connection) -> UsageView:
+        workspace = workspaces.find(connection, key)
         if workspace is None:
             return UsageView(Tokens(), Tokens(), Tokens())
-        mine = Tokens()
-        number = await workspaces.find_person(connection, workspace, person) if person else None
-        if number is not None:
-            mine = await ledger.total(connection, workspace, since=first, until=today, person=number)
+        number = workspaces.find_person(connection, workspace, person) if person else None
+        mine = Tokens() if number is None else ledger.total(connection, workspace, since=first, person=number)
+        if key == DISCORD_DM:  # one workspace for many who do not know each other: everybody sees their own
+            today_ = Tokens() if number is None else ledger.total(connection, workspace, since=today, person=number)
+            return UsageView(today_, mine, mine)
         return UsageView(
-            await ledger.total(connection, workspace, since=today, until=today),
-            await ledger.total(connection, workspace, since=first, until=today),
-            mine,
+            ledger.total(connection, workspace, since=today), ledger.total(connection, workspace, since=first), mine
         )
+
+    return await database.read(look)
 
 
 async def table(
@@ -57,10 +59,13 @@ async def table(
     by: ledger.Grouping | None = None,
 ) -> UsageTable:
     """What `bise usage` prints. Raises WrongUse for a workspace that nothing is known of."""
-    async with database.read() as connection:
-        workspace = await workspaces.find(connection, key)
+
+    def look(connection: Connection) -> UsageTable:
+        workspace = workspaces.find(connection, key)
         if workspace is None:
             raise WrongUse(f"Nothing is known of the workspace {key}: nobody has asked Bise anything there yet.")
-        total = await ledger.total(connection, workspace, since=since, until=until)
-        groups = await ledger.grouped(connection, workspace, by, since=since, until=until) if by else []
+        total = ledger.total(connection, workspace, since=since, until=until)
+        groups = ledger.grouped(connection, workspace, by, since=since, until=until) if by else []
         return UsageTable(total, tuple(groups))
+
+    return await database.read(look)

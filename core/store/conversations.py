@@ -70,24 +70,24 @@ class StoredAttachment:
     refusal: str | None
 
 
-async def by_root(connection: Connection, workspace: int, channel: str, root: str) -> Conversation | None:
+def by_root(connection: Connection, workspace: int, channel: str, root: str) -> Conversation | None:
     """The conversation of a thread."""
     where = (
         _conversation.c.workspace_id == workspace,
         _conversation.c.channel == channel,
         _conversation.c.root == root,
     )
-    return _read((await connection.execute(select(_conversation).where(*where))).first())
+    return _read(connection.execute(select(_conversation).where(*where)).first())
 
 
-async def by_id(connection: Connection, workspace: int, conversation: int) -> Conversation:
+def by_id(connection: Connection, workspace: int, conversation: int) -> Conversation:
     where = (_conversation.c.workspace_id == workspace, _conversation.c.id == conversation)
-    found = _read((await connection.execute(select(_conversation).where(*where))).first())
+    found = _read(connection.execute(select(_conversation).where(*where)).first())
     assert found is not None  # noqa: S101 - callers hold an id that a foreign key keeps alive
     return found
 
 
-async def by_message(connection: Connection, workspace: int, source_or_post: str) -> tuple[Conversation, int] | None:
+def by_message(connection: Connection, workspace: int, source_or_post: str) -> tuple[Conversation, int] | None:
     """The conversation that holds a message or post of the platform, and the stored message's number.
 
     A post stands for its answer; while there is none, for the question.
@@ -97,7 +97,7 @@ async def by_message(connection: Connection, workspace: int, source_or_post: str
         _message.c.source.in_(("message", "interaction")),
         _message.c.source_id == source_or_post,
     )
-    found = (await connection.execute(said)).first()
+    found = connection.execute(said).first()
     if found is None:
         shown = (
             select(_turn.c.conversation_id, func.coalesce(_turn.c.answer_id, _turn.c.message_id).label("id"))
@@ -105,13 +105,13 @@ async def by_message(connection: Connection, workspace: int, source_or_post: str
             .where(_post.c.workspace_id == workspace, _post.c.platform_id == source_or_post)
             .select_from(_post)
         )
-        found = (await connection.execute(shown)).first()
+        found = connection.execute(shown).first()
     if found is None:
         return None
-    return await by_id(connection, workspace, found.conversation_id), found.id
+    return by_id(connection, workspace, found.conversation_id), found.id
 
 
-async def latest(
+def latest(
     connection: Connection, workspace: int, channel: str, kind: ConversationKind, since: datetime | None = None
 ) -> Conversation | None:
     """The newest conversation of that kind in a channel, spoken in after `since`."""
@@ -123,10 +123,10 @@ async def latest(
     if since is not None:
         where.append(_conversation.c.last_at >= since)
     query = select(_conversation).where(*where).order_by(_conversation.c.last_at.desc(), _conversation.c.id.desc())
-    return _read((await connection.execute(query.limit(1))).first())
+    return _read(connection.execute(query.limit(1)).first())
 
 
-async def begin(
+def begin(
     connection: Connection, workspace: int, message: IncomingMessage, root: str, *, begun_with_bot: bool, now: datetime
 ) -> Conversation:
     """Makes a conversation."""
@@ -139,29 +139,29 @@ async def begin(
         created_at=now,
         last_at=message.sent_at,
     )
-    number = (await connection.execute(row.returning(_conversation.c.id))).scalar_one()
-    return await by_id(connection, workspace, number)
+    number = connection.execute(row.returning(_conversation.c.id)).scalar_one()
+    return by_id(connection, workspace, number)
 
 
-async def change(connection: Connection, conversation: int, **values: Any) -> None:
+def change(connection: Connection, conversation: int, **values: Any) -> None:
     """Sets columns of a conversation."""
-    await connection.execute(update(_conversation).where(_conversation.c.id == conversation).values(**values))
+    connection.execute(update(_conversation).where(_conversation.c.id == conversation).values(**values))
 
 
-async def known(connection: Connection, workspace: int, source: str, source_id: str) -> KnownMessage | None:
+def known(connection: Connection, workspace: int, source: str, source_id: str) -> KnownMessage | None:
     """The message, if it was stored before."""
     query = select(_message.c.id, _message.c.conversation_id, _message.c.addressed).where(
         _message.c.workspace_id == workspace, _message.c.source == source, _message.c.source_id == source_id
     )
-    row = (await connection.execute(query)).first()
+    row = connection.execute(query).first()
     return KnownMessage(row.id, row.conversation_id, row.addressed) if row else None
 
 
-async def mark_addressed(connection: Connection, message: int, role: str) -> None:
-    await connection.execute(update(_message).where(_message.c.id == message).values(addressed=True, role=role))
+def mark_addressed(connection: Connection, message: int, role: str) -> None:
+    connection.execute(update(_message).where(_message.c.id == message).values(addressed=True, role=role))
 
 
-async def append(
+def append(
     connection: Connection,
     conversation: Conversation,
     *,
@@ -189,10 +189,10 @@ async def append(
         addressed=addressed,
         sent_at=sent_at,
     )
-    return int((await connection.execute(row.returning(_message.c.id))).scalar_one())
+    return int(connection.execute(row.returning(_message.c.id)).scalar_one())
 
 
-async def attach(connection: Connection, workspace: int, message: int, files: tuple[Attachment, ...]) -> None:
+def attach(connection: Connection, workspace: int, message: int, files: tuple[Attachment, ...]) -> None:
     """Remembers the files of a message, to be fetched when its turn runs."""
     rows = [
         {
@@ -207,10 +207,10 @@ async def attach(connection: Connection, workspace: int, message: int, files: tu
         for file in files
     ]
     if rows:
-        await connection.execute(insert(_attachment), rows)
+        connection.execute(insert(_attachment), rows)
 
 
-async def lines(connection: Connection, conversation: Conversation, until: int, *, from_seq: int) -> list[Line]:
+def lines(connection: Connection, conversation: Conversation, until: int, *, from_seq: int) -> list[Line]:
     """The messages to show for a question, oldest first, the question last: at most SHOWN_AT_MOST.
 
     `until` is the question's number. In a chain of replies these are the question's ancestors, else everything
@@ -221,7 +221,7 @@ async def lines(connection: Connection, conversation: Conversation, until: int, 
     place = case((_message.c.role == "assistant", func.coalesce(question.c.seq, _message.c.seq)), else_=_message.c.seq)
     columns = (_message.c.id, _message.c.seq, _message.c.role, _message.c.text, _person.c.name)
     if conversation.kind is ConversationKind.CHAIN:
-        shown = _message.c.id.in_(await _ancestors(connection, conversation.workspace, until))
+        shown = _message.c.id.in_(_ancestors(connection, conversation.workspace, until))
     else:
         asked = select(_message.c.seq).where(_message.c.id == until).scalar_subquery()
         shown = and_(_message.c.conversation_id == conversation.id, place < asked)
@@ -238,8 +238,8 @@ async def lines(connection: Connection, conversation: Conversation, until: int, 
         .order_by(place.desc(), _message.c.seq.desc())
         .limit(SHOWN_AT_MOST)
     )
-    rows = list(reversed((await connection.execute(query)).all()))
-    files = await attachments(connection, conversation.workspace, [row.id for row in rows if row.role == "person"])
+    rows = list(reversed(connection.execute(query).all()))
+    files = attachments(connection, conversation.workspace, [row.id for row in rows if row.role == "person"])
     return [
         Line(
             row.id,
@@ -252,7 +252,7 @@ async def lines(connection: Connection, conversation: Conversation, until: int, 
     ]
 
 
-async def attachments(connection: Connection, workspace: int, messages: list[int]) -> list[StoredAttachment]:
+def attachments(connection: Connection, workspace: int, messages: list[int]) -> list[StoredAttachment]:
     """The files of messages, in the order in which they were sent."""
     if not messages:
         return []
@@ -266,25 +266,25 @@ async def attachments(connection: Connection, workspace: int, messages: list[int
             row.sha256,
             row.refusal,
         )
-        for row in (await connection.execute(query.order_by(_attachment.c.id))).all()
+        for row in connection.execute(query.order_by(_attachment.c.id)).all()
     ]
 
 
-async def settle_attachment(
+def settle_attachment(
     connection: Connection, attachment: int, *, sha256: str | None = None, refusal: str | None = None
 ) -> None:
     """Says what became of a file: its blob, or why it is not shown."""
     state = "ready" if sha256 else "refused"
     values = {"state": state, "sha256": sha256, "refusal": refusal}
-    await connection.execute(update(_attachment).where(_attachment.c.id == attachment).values(**values))
+    connection.execute(update(_attachment).where(_attachment.c.id == attachment).values(**values))
 
 
-async def text_of(connection: Connection, workspace: int, message: int) -> str:
+def text_of(connection: Connection, workspace: int, message: int) -> str:
     query = select(_message.c.text).where(_message.c.workspace_id == workspace, _message.c.id == message)
-    return str((await connection.execute(query)).scalar_one())
+    return str(connection.execute(query).scalar_one())
 
 
-async def _ancestors(connection: Connection, workspace: int, message: int) -> list[int]:
+def _ancestors(connection: Connection, workspace: int, message: int) -> list[int]:
     """The message and what it replies to, back to the beginning, at most SHOWN_AT_MOST."""
     chain = (
         select(_message.c.id, _message.c.parent_id, literal(1).label("depth"))
@@ -294,7 +294,7 @@ async def _ancestors(connection: Connection, workspace: int, message: int) -> li
     older = select(_message.c.id, _message.c.parent_id, (chain.c.depth + 1).label("depth")).where(
         _message.c.id == chain.c.parent_id, chain.c.depth < SHOWN_AT_MOST
     )
-    rows = await connection.execute(select(chain.union_all(older).c.id))
+    rows = connection.execute(select(chain.union_all(older).c.id))
     return [int(number) for number in rows.scalars()]
 
 

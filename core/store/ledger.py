@@ -45,7 +45,7 @@ class Call:
     at: datetime
 
 
-async def record(connection: Connection, call: Call) -> None:
+def record(connection: Connection, call: Call) -> None:
     """Adds a call."""
     row = insert(_usage).values(
         workspace_id=call.workspace,
@@ -71,10 +71,10 @@ async def record(connection: Connection, call: Call) -> None:
         correlation_id=call.correlation_id,
         at=call.at,
     )
-    await connection.execute(row)
+    connection.execute(row)
 
 
-async def total(
+def total(
     connection: Connection,
     workspace: int,
     *,
@@ -89,10 +89,10 @@ async def total(
         query = query.where(_usage.c.person_id == person)
     if conversation is not None:
         query = query.where(_usage.c.conversation_id == conversation)
-    return _tokens((await connection.execute(query)).one())
+    return _tokens(connection.execute(query).one())
 
 
-async def grouped(
+def grouped(
     connection: Connection, workspace: int, by: Grouping, *, since: date | None = None, until: date | None = None
 ) -> list[tuple[str, Tokens]]:
     """The same sums by model, person (platform's id), channel or local day; dearest first, days in order."""
@@ -109,13 +109,13 @@ async def grouped(
         .group_by(column)
         .order_by(column if by == "day" else func.sum(_usage.c.cost_microusd).desc(), column)
     )
-    return [(str(row[0]), _tokens(row[1:])) for row in (await connection.execute(query)).all()]
+    return [(str(row[0]), _tokens(row[1:])) for row in connection.execute(query).all()]
 
 
-async def of_turn(connection: Connection, workspace: int, turn: int) -> Tokens:
+def of_turn(connection: Connection, workspace: int, turn: int) -> Tokens:
     """What one turn has used."""
     query = select(*_sums()).where(_usage.c.workspace_id == workspace, _usage.c.turn_id == turn)
-    return _tokens((await connection.execute(query)).one())
+    return _tokens(connection.execute(query).one())
 
 
 def _tokens(row: Sequence[int]) -> Tokens:

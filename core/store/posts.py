@@ -38,51 +38,54 @@ class StoredPosts:
         row = insert(_post).values(
             workspace_id=self._workspace, turn_id=self._turn, ordinal=ordinal, platform_id=platform_id, start=start
         )
-        async with self._database.write() as connection:
-            await connection.execute(delete(_post).where(*self._where(ordinal)))
-            await connection.execute(row)
+
+        def replace(connection: Connection) -> None:
+            connection.execute(delete(_post).where(*self._where(ordinal)))
+            connection.execute(row)
+
+        await self._database.write(replace)
 
     async def close(self, ordinal: int) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(update(_post).where(*self._where(ordinal)).values(closed=True))
+        closed = update(_post).where(*self._where(ordinal)).values(closed=True)
+        await self._database.write(lambda connection: connection.execute(closed))
 
     async def drop(self, ordinal: int) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(delete(_post).where(*self._where(ordinal)))
+        dropped = delete(_post).where(*self._where(ordinal))
+        await self._database.write(lambda connection: connection.execute(dropped))
 
     def _where(self, ordinal: int) -> tuple[ColumnElement[bool], ...]:
         return _post.c.workspace_id == self._workspace, _post.c.turn_id == self._turn, _post.c.ordinal == ordinal
 
 
-async def of_turn(connection: Connection, workspace: int, turn: int) -> tuple[Post, ...]:
+def of_turn(connection: Connection, workspace: int, turn: int) -> tuple[Post, ...]:
     """The posts of a turn, in order."""
     query = select(_post).where(_post.c.workspace_id == workspace, _post.c.turn_id == turn).order_by(_post.c.ordinal)
-    rows = (await connection.execute(query)).all()
+    rows = connection.execute(query).all()
     return tuple(Post(row.ordinal, row.platform_id, row.start, row.closed) for row in rows)
 
 
-async def ensure_control(
+def ensure_control(
     connection: Connection, workspace: int, turn: int, kind: str, person: int, new_id: str, now: datetime
 ) -> str:
     """The id of a turn's button of that kind: the one it has, or `new_id`."""
     query = select(_control.c.id).where(_control.c.turn_id == turn, _control.c.kind == kind)
-    if (known := (await connection.execute(query)).scalar()) is not None:
+    if (known := connection.execute(query).scalar()) is not None:
         return str(known)
     row = {"id": new_id, "workspace_id": workspace, "turn_id": turn, "kind": kind, "person_id": person}
-    await connection.execute(insert(_control).values(**row, created_at=now))
+    connection.execute(insert(_control).values(**row, created_at=now))
     return new_id
 
 
-async def control(connection: Connection, workspace: int, control_id: str) -> Control | None:
+def control(connection: Connection, workspace: int, control_id: str) -> Control | None:
     """A button by its id, within its workspace."""
     query = (
         select(_control, _person.c.external_id)
         .join_from(_control, _person, _person.c.id == _control.c.person_id)
         .where(_control.c.workspace_id == workspace, _control.c.id == control_id)
     )
-    row = (await connection.execute(query)).first()
+    row = connection.execute(query).first()
     return Control(row.id, row.turn_id, row.kind, row.external_id) if row else None
 
 
-async def use_control(connection: Connection, control_id: str, now: datetime) -> None:
-    await connection.execute(update(_control).where(_control.c.id == control_id).values(used_at=now))
+def use_control(connection: Connection, control_id: str, now: datetime) -> None:
+    connection.execute(update(_control).where(_control.c.id == control_id).values(used_at=now))

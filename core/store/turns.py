@@ -44,9 +44,10 @@ class Turn:
     answer_id: int | None
     outcome: str | None
     notices: tuple[Notice, ...]
+    created_at: datetime
 
 
-async def put(
+def put(
     connection: Connection,
     workspace: int,
     conversation: int,
@@ -66,10 +67,10 @@ async def put(
         address=address,
         created_at=now,
     )
-    return int((await connection.execute(row.returning(_turn.c.id))).scalar_one())
+    return int(connection.execute(row.returning(_turn.c.id)).scalar_one())
 
 
-async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
+def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
     """queued → running under a lease, one attempt more. None: somebody else has it, or it is over."""
     claimed = (
         update(_turn)
@@ -81,7 +82,7 @@ async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None
             started_at=func.coalesce(_turn.c.started_at, now),
         )
     )
-    if (await connection.execute(claimed)).rowcount != 1:
+    if connection.execute(claimed).rowcount != 1:
         return None
     query = (
         select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
@@ -91,7 +92,7 @@ async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None
         .join(_person, _person.c.id == _message.c.person_id)
         .where(_turn.c.id == turn)
     )
-    row = (await connection.execute(query)).one()
+    row = connection.execute(query).one()
     return Turn(
         id=row.id,
         attempt=row.attempt,
@@ -111,56 +112,55 @@ async def claim(connection: Connection, turn: int, now: datetime) -> Turn | None
         answer_id=row.answer_id,
         outcome=row.outcome,
         notices=_notices(row.notices),
+        created_at=row.created_at,
     )
 
 
-async def answered(connection: Connection, turn: Turn, answer_id: int | None, answer: Answer) -> bool:
+def answered(connection: Connection, turn: Turn, answer_id: int | None, answer: Answer) -> bool:
     """Keeps the answer with the running turn, before its last write: a later attempt only shows it again."""
     notices = [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices]
-    return await _change(connection, turn, "running", answer_id=answer_id, outcome=answer.outcome, notices=notices)
+    return _change(connection, turn, "running", answer_id=answer_id, outcome=answer.outcome, notices=notices)
 
 
-async def finish(connection: Connection, turn: Turn, outcome: str, now: datetime) -> bool:
+def finish(connection: Connection, turn: Turn, outcome: str, now: datetime) -> bool:
     """running → done, failed or cancelled. False: the turn was not ours any more."""
-    return await _change(connection, turn, "running", state=outcome, finished_at=now, lease_until=None)
+    return _change(connection, turn, "running", state=outcome, finished_at=now, lease_until=None)
 
 
-async def give_back(connection: Connection, turn: Turn) -> bool:
+def give_back(connection: Connection, turn: Turn) -> bool:
     """running → queued: drained, to be run again."""
-    return await _change(connection, turn, "running", state="queued", lease_until=None)
+    return _change(connection, turn, "running", state="queued", lease_until=None)
 
 
-async def take_up(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
+def take_up(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
     """What is unfinished of these platforms as (turn, conversation), oldest first; running → queued.
 
     Only for the one process that holds the file's lock: nobody else can be running any of them.
     """
     ours = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform.in_(platforms))
-    await connection.execute(
-        update(_turn).where(_turn.c.state == "running", ours).values(state="queued", lease_until=None)
-    )
-    return await queued(connection, platforms)
+    connection.execute(update(_turn).where(_turn.c.state == "running", ours).values(state="queued", lease_until=None))
+    return queued(connection, platforms)
 
 
-async def expire(connection: Connection, platform: str, now: datetime) -> int:
+def expire(connection: Connection, platform: str, now: datetime) -> int:
     """Fails what a dead process of that platform left running past its lease; returns how many."""
     theirs = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform == platform)
     late = update(_turn).where(_turn.c.state == "running", theirs, _turn.c.lease_until < now)
-    result = await connection.execute(late.values(state="failed", outcome="failed", finished_at=now))
+    result = connection.execute(late.values(state="failed", outcome="failed", finished_at=now))
     return int(result.rowcount)
 
 
-async def request_stop(connection: Connection, workspace: int, turn: int, person: int, now: datetime) -> bool:
+def request_stop(connection: Connection, workspace: int, turn: int, person: int, now: datetime) -> bool:
     """Asks an unfinished turn to stop. False: it is over."""
     asked = (
         update(_turn)
         .where(_turn.c.workspace_id == workspace, _turn.c.id == turn, _turn.c.state.in_(UNFINISHED))
         .values(stop_requested_at=now, stopped_by=person)
     )
-    return (await connection.execute(asked)).rowcount == 1
+    return connection.execute(asked).rowcount == 1
 
 
-async def unfinished(
+def unfinished(
     connection: Connection, workspace: int, channel: str, *, conversation: int | None, asker: int | None
 ) -> list[int]:
     """The turns in a channel that are queued or running and ask a model, oldest first; None: of any."""
@@ -179,25 +179,44 @@ async def unfinished(
         query = query.where(_turn.c.conversation_id == conversation)
     if asker is not None:
         query = query.where(_message.c.person_id == asker)
-    return [int(number) for number in (await connection.execute(query.order_by(_turn.c.id))).scalars()]
+    return [int(number) for number in connection.execute(query.order_by(_turn.c.id)).scalars()]
 
 
-async def queued(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
-    """The queued turns of these platforms as (turn, conversation), oldest first."""
+def running(connection: Connection, platforms: tuple[str, ...]) -> list[int]:
+    """The running turns of these platforms."""
     ours = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform.in_(platforms))
-    query = select(_turn.c.id, _turn.c.conversation_id).where(_turn.c.state == "queued", ours).order_by(_turn.c.id)
-    return [(row.id, row.conversation_id) for row in (await connection.execute(query)).all()]
+    query = select(_turn.c.id).where(_turn.c.state == "running", ours)
+    return [int(number) for number in connection.execute(query).scalars()]
 
 
-async def counts(connection: Connection) -> dict[str, int]:
+def take_back(connection: Connection, lost: list[int]) -> None:
+    """running → queued for turns that nobody runs any more; only for the holder of the file's lock."""
+    mine = update(_turn).where(_turn.c.id.in_(lost), _turn.c.state == "running")
+    connection.execute(mine.values(state="queued", lease_until=None))
+
+
+def queued(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
+    """The queued turns of these platforms as (turn, line), oldest first."""
+    ours = exists().where(_workspace.c.id == _turn.c.workspace_id, _workspace.c.platform.in_(platforms))
+    query = select(_turn.c.id, _turn.c.conversation_id, _turn.c.command).where(_turn.c.state == "queued", ours)
+    rows = connection.execute(query.order_by(_turn.c.id)).all()
+    return [(row.id, line(row.id, row.conversation_id, row.command)) for row in rows]
+
+
+def line(turn: int, conversation: int, command: str | None) -> int:
+    """The line in which a turn waits: its conversation's, or one of its own for a command, which waits for nobody."""
+    return conversation if command is None else -turn
+
+
+def counts(connection: Connection) -> dict[str, int]:
     """How many turns are in each unfinished state."""
     query = select(_turn.c.state, func.count()).where(_turn.c.state.in_(UNFINISHED)).group_by(_turn.c.state)
-    return {row[0]: row[1] for row in (await connection.execute(query)).all()}
+    return {row[0]: row[1] for row in connection.execute(query).all()}
 
 
-async def _change(connection: Connection, turn: Turn, before: str, /, **values: Any) -> bool:
+def _change(connection: Connection, turn: Turn, before: str, /, **values: Any) -> bool:
     ours = update(_turn).where(_turn.c.id == turn.id, _turn.c.state == before, _turn.c.attempt == turn.attempt)
-    return (await connection.execute(ours.values(**values))).rowcount == 1
+    return connection.execute(ours.values(**values)).rowcount == 1
 
 
 def _notices(stored: list[dict[str, Any]] | None) -> tuple[Notice, ...]:

@@ -14,35 +14,35 @@ _workspace = tables.Workspace.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 
 
-async def find(connection: Connection, key: WorkspaceKey) -> int | None:
+def find(connection: Connection, key: WorkspaceKey) -> int | None:
     """The workspace's own number, or None when nothing of it is stored."""
     query = select(_workspace.c.id).where(_workspace.c.platform == key.platform, _workspace.c.external_id == key.id)
-    return (await connection.execute(query)).scalar()
+    return connection.execute(query).scalar()
 
 
-async def ensure(connection: Connection, key: WorkspaceKey, now: datetime) -> int:
+def ensure(connection: Connection, key: WorkspaceKey, now: datetime) -> int:
     """The workspace's own number; it is made when new."""
-    if (known := await find(connection, key)) is not None:
+    if (known := find(connection, key)) is not None:
         return known
     row = insert(_workspace).values(platform=key.platform, external_id=key.id, created_at=now)
-    return int((await connection.execute(row.returning(_workspace.c.id))).scalar_one())
+    return int(connection.execute(row.returning(_workspace.c.id)).scalar_one())
 
 
-async def ensure_person(connection: Connection, workspace: int, person: Person) -> int:
+def ensure_person(connection: Connection, workspace: int, person: Person) -> int:
     """The person's own number; made when new, renamed when the name has changed."""
     query = select(_person.c.id, _person.c.name).where(
         _person.c.workspace_id == workspace, _person.c.external_id == person.id
     )
-    known = (await connection.execute(query)).first()
+    known = connection.execute(query).first()
     if known is None:
         row = insert(_person).values(workspace_id=workspace, external_id=person.id, name=person.name)
-        return int((await connection.execute(row.returning(_person.c.id))).scalar_one())
+        return int(connection.execute(row.returning(_person.c.id)).scalar_one())
     if person.name not in (known.name, person.id):
-        await connection.execute(update(_person).where(_person.c.id == known.id).values(name=person.name))
+        connection.execute(update(_person).where(_person.c.id == known.id).values(name=person.name))
     return int(known.id)
 
 
-async def find_person(connection: Connection, workspace: int, external_id: str) -> int | None:
+def find_person(connection: Connection, workspace: int, external_id: str) -> int | None:
     """The person's own number, or None."""
     query = select(_person.c.id).where(_person.c.workspace_id == workspace, _person.c.external_id == external_id)
-    return (await connection.execute(query)).scalar()
+    return connection.execute(query).scalar()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.messages import Accepted, ConversationKind, IncomingMessage, Quoted
+from core.messages import LOCAL, Accepted, ConversationKind, IncomingMessage, Quoted, storable
 from core.ports import Clock, TurnQueue
 from core.settings import Settings
 from core.store import conversations, turns, workspaces
@@ -12,6 +12,8 @@ from core.turns import commands
 from core.turns.addressing import Decision, Standing, decide
 from core.turns.controls import Controls
 
+_NOT_KEPT = ("too_long", "external", "workspace_not_allowed")  # commands whose words are nobody's business
+_ON_A_CONVERSATION = ("cost", "reset", "leave")
 _ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
 
 
@@ -30,13 +32,14 @@ class Acceptance:
 
     async def accept(self, message: IncomingMessage) -> Accepted:
         """Stores the message and its turn. A duplicate is a normal return. Raises StoreUnavailable."""
+        message = storable(message)
         if not self._may_concern_us(message) and not await self._known_place(message):
             return Accepted("ignored")
-        stopping: list[int] = []
-        async with self._database.write() as connection:
-            accepted, conversation = await self._store(connection, message, stopping)
+        accepted, conversation, stopping = await self._database.write(
+            lambda connection: self._store(connection, message)
+        )
         if accepted.turn is not None and conversation is not None:
-            self._queue.put(accepted.turn, conversation)
+            self._queue.put(accepted.turn, conversation)  # a command has a line of its own
         for turn in stopping:
             self._controls.interrupt(turn)
         return accepted
@@ -48,41 +51,46 @@ class Acceptance:
         """Busy channels are full of what is none of our business: find that out without waiting for the writer."""
         if message.root is None:
             return False
-        async with self._database.read() as connection:
-            workspace = await workspaces.find(connection, message.workspace)
-            if workspace is None:
-                return False
-            return await conversations.by_root(connection, workspace, message.channel, message.root) is not None
+        channel, root = message.channel, message.root
 
-    async def _store(
-        self, connection: Connection, message: IncomingMessage, stopping: list[int]
-    ) -> tuple[Accepted, int | None]:
+        def known(connection: Connection) -> bool:
+            workspace = workspaces.find(connection, message.workspace)
+            return workspace is not None and conversations.by_root(connection, workspace, channel, root) is not None
+
+        return await self._database.read(known)
+
+    def _store(self, connection: Connection, message: IncomingMessage) -> tuple[Accepted, int | None, tuple[int, ...]]:
+        """The whole transaction: what became of it, the turn's conversation, and the turns that it stops."""
         now = self._clock.now()
-        workspace = await workspaces.ensure(connection, message.workspace, now)
-        known = await conversations.known(connection, workspace, message.source, message.source_id)
+        workspace = workspaces.ensure(connection, message.workspace, now)
+        known = conversations.known(connection, workspace, message.source, message.source_id)
         if known is not None and (known.addressed or not message.mentioned):
-            return Accepted("duplicate"), None
-        person = await workspaces.ensure_person(connection, workspace, message.author)
-        found, parent = await self._find(connection, workspace, message)
+            return Accepted("duplicate"), None, ()
+        person = workspaces.ensure_person(connection, workspace, message.author)
+        found, parent = self._find(connection, workspace, message)
         decision = decide(message, _standing(found, person), self._settings.follow_ups)
         if decision == "ignore":
-            return Accepted("ignored"), None
+            return Accepted("ignored"), None, ()
         command = self._command(message) if decision == "ask" else None
-        bare = found is not None and found.asker == person and command is None and commands.is_bare_stop(message)
+        if command in _ON_A_CONVERSATION and found is None and message.kind is ConversationKind.CHAIN:
+            found = self._own_latest(connection, workspace, message, person)
+            command = command if found is not None else "which_conversation"
+        bare = found is not None and command is None and commands.is_bare_stop(message)
+        stopping: tuple[int, ...] = ()
         if command == "stop" or bare:
-            stopping += await self._stoppable(connection, workspace, message, found, person)
+            stopping = tuple(self._stoppable(connection, workspace, message, found, person))
             for turn in stopping:
-                await turns.request_stop(connection, workspace, turn, person, now)
-            command = None if stopping or decision == "context" else "nothing_to_stop"
+                turns.request_stop(connection, workspace, turn, person, now)
+            command = None if stopping or decision == "context" else self._no_stop(connection, workspace, found)
             decision = "context" if stopping else decision
-        conversation = found or await self._begin(connection, workspace, message)
+        conversation = found or self._begin(connection, workspace, message)
         number, seq = (known.id, conversation.last_seq) if known else (None, conversation.last_seq)
         if message.quoted is not None and number is None:
-            parent, seq = await self._quote(connection, conversation, message.quoted, seq)
+            parent, seq = self._quote(connection, conversation, message.quoted, seq)
         role = "command" if command or stopping else "person"
         if number is None:
             seq += 1
-            number = await conversations.append(
+            number = conversations.append(
                 connection,
                 conversation,
                 seq=seq,
@@ -91,57 +99,53 @@ class Acceptance:
                 source_id=message.source_id,
                 person=person,
                 parent=parent,
-                text="" if command == "too_long" else message.text,
+                text="" if command in _NOT_KEPT else message.text,
                 addressed=decision == "ask" or bool(stopping),
                 sent_at=message.sent_at,
             )
             if role == "person":
-                await conversations.attach(connection, workspace, number, message.attachments)
+                conversations.attach(connection, workspace, number, message.attachments)
         else:
-            await conversations.mark_addressed(connection, number, role)
-        await conversations.change(
+            conversations.mark_addressed(connection, number, role)
+        conversations.change(
             connection, conversation.id, **self._changes(conversation, command, decision, person, seq, message)
         )
         if stopping:
-            return Accepted("stopped"), None
+            return Accepted("stopped"), None, stopping
         if decision != "ask":
-            return Accepted("context"), None
-        turn = await turns.put(
+            return Accepted("context"), None, ()
+        turn = turns.put(
             connection, workspace, conversation.id, number, address=dict(message.address), command=command, now=now
         )
-        return Accepted("turn", turn), conversation.id
+        return Accepted("turn", turn), turns.line(turn, conversation.id, command), ()
 
-    async def _find(
+    def _find(
         self, connection: Connection, workspace: int, message: IncomingMessage
     ) -> tuple[Conversation | None, int | None]:
         """The conversation that a message belongs to, and the stored message that it replies to."""
         if message.root is not None:
-            return await conversations.by_root(connection, workspace, message.channel, message.root), None
+            return conversations.by_root(connection, workspace, message.channel, message.root), None
         if message.reply_to is not None:
-            found = await conversations.by_message(connection, workspace, message.reply_to)
+            found = conversations.by_message(connection, workspace, message.reply_to)
             if found is not None or message.kind is ConversationKind.CHAIN:
                 return found or (None, None)
         if message.kind is ConversationKind.DM:
             since = conversations.recently(self._clock.now())
-            return await conversations.latest(connection, workspace, message.channel, message.kind, since), None
+            return conversations.latest(connection, workspace, message.channel, message.kind, since), None
         return None, None
 
-    async def _begin(self, connection: Connection, workspace: int, message: IncomingMessage) -> Conversation:
+    def _begin(self, connection: Connection, workspace: int, message: IncomingMessage) -> Conversation:
         root = message.root or message.source_id
         begun = root == message.source_id
-        return await conversations.begin(
-            connection, workspace, message, root, begun_with_bot=begun, now=self._clock.now()
-        )
+        return conversations.begin(connection, workspace, message, root, begun_with_bot=begun, now=self._clock.now())
 
-    async def _quote(
-        self, connection: Connection, conversation: Conversation, quoted: Quoted, seq: int
-    ) -> tuple[int, int]:
+    def _quote(self, connection: Connection, conversation: Conversation, quoted: Quoted, seq: int) -> tuple[int, int]:
         """Keeps the message that was replied to as context; returns its number and the last seq."""
-        known = await conversations.known(connection, conversation.workspace, "message", quoted.source_id)
+        known = conversations.known(connection, conversation.workspace, "message", quoted.source_id)
         if known is not None:
             return known.id, seq
-        person = await workspaces.ensure_person(connection, conversation.workspace, quoted.author)
-        number = await conversations.append(
+        person = workspaces.ensure_person(connection, conversation.workspace, quoted.author)
+        number = conversations.append(
             connection,
             conversation,
             seq=seq + 1,
@@ -156,11 +160,11 @@ class Acceptance:
         )
         return number, seq + 1
 
-    async def _stoppable(
+    def _stoppable(
         self, connection: Connection, workspace: int, message: IncomingMessage, found: Conversation | None, person: int
     ) -> list[int]:
         """An admin stops everybody's answers in a conversation, others their own. Without one: their own there."""
-        return await turns.unfinished(
+        return turns.unfinished(
             connection,
             workspace,
             message.channel,
@@ -168,9 +172,21 @@ class Acceptance:
             asker=None if message.author.admin and found else person,
         )
 
+    def _own_latest(
+        self, connection: Connection, workspace: int, message: IncomingMessage, person: int
+    ) -> Conversation | None:
+        """The newest chain of replies in a channel, if this person asked in it last."""
+        latest = conversations.latest(connection, workspace, message.channel, ConversationKind.CHAIN)
+        return latest if latest is not None and latest.asker == person else None
+
+    def _no_stop(self, connection: Connection, workspace: int, found: Conversation | None) -> str:
+        """Why nothing was stopped: nothing runs, or it is somebody else's."""
+        others = found and turns.unfinished(connection, workspace, found.channel, conversation=found.id, asker=None)
+        return "stop_not_yours" if others else "nothing_to_stop"
+
     def _command(self, message: IncomingMessage) -> str | None:
         allowed = self._settings.allowed_workspaces
-        if allowed and message.workspace.id not in ("dm", "cli") and str(message.workspace) not in allowed:
+        if allowed and message.workspace != LOCAL and str(message.workspace) not in allowed:
             return "workspace_not_allowed"
         if message.author.external and not self._settings.allow_external:
             return "external"

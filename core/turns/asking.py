@@ -22,7 +22,7 @@ from core.ports import ChatPlatform, Clock, LanguageModel, Reply
 from core.settings import Settings
 from core.store import conversations, ledger
 from core.store.conversations import Conversation, Line
-from core.store.database import Database
+from core.store.database import Connection, Database
 from core.store.turns import Turn
 from core.turns import history, images, prompts, retry
 from core.turns.choosing import ModelChoice, Models
@@ -89,6 +89,7 @@ class Asking:
         self._estimate = TokenEstimate()
         self._metrics = metrics
         self._random = random.Random()
+        self._owed: list[ledger.Call] = []
 
     async def answer(
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply, progress: Progress
@@ -115,8 +116,9 @@ class Asking:
     async def _lines(self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply) -> list[Line]:
         """The history with the newest files read."""
         from_seq = max(conversation.history_from_seq, conversation.trimmed_to_seq)
-        async with self._database.read() as connection:
-            lines = await conversations.lines(connection, conversation, turn.message, from_seq=from_seq)
+        lines = await self._database.read(
+            lambda connection: conversations.lines(connection, conversation, turn.message, from_seq=from_seq)
+        )
         pending = [line for line in lines if any(file.state == "pending" for file in line.attachments)]
         if not pending:
             reply.status("thinking")
@@ -181,7 +183,7 @@ class Asking:
                     return Answer(progress.text, "failed", (*progress.notices, _told(error, model)))
 
     async def _read(self, request: ChatRequest, reply: Reply, progress: Progress) -> None:
-        """One request; what comes is shown as it comes. Raises ModelError."""
+        """One request, shown as it comes. Raises ModelError, and PlatformError once nothing can be shown."""
         call = progress.call
         assert call is not None  # noqa: S101 - set by the caller, one line before
         stream = cast("AsyncGenerator[Delta, None]", self._model.stream(request))
@@ -192,6 +194,8 @@ class Asking:
                         call.first_text_at = self._clock.monotonic()
                     progress.texts.append(delta.text)
                     reply.write(delta.text)
+                    if (refusal := reply.error()) is not None:
+                        raise refusal
                 elif isinstance(delta, Finish):
                     call.finish = delta
         if call.finish is not None and call.finish.reason == "error":
@@ -248,30 +252,50 @@ class Asking:
         self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
     ) -> None:
         """Puts the attempt under way on the ledger, once, in a transaction of its own, also when cancelled."""
-        if (call := self.call_of(turn, conversation, progress, outcome, unbilled=unbilled)) is not None:
-            await asyncio.shield(self._record(call))
+        call = self.call_of(turn, conversation, progress, outcome, unbilled=unbilled)
+        progress.call = None
+        if call is not None:
+            self.owe(call)
+            self._metrics.called(call)
+            await asyncio.shield(self.pay_all())
 
-    async def _record(self, call: ledger.Call) -> None:
-        async with self._database.write() as connection:
-            await ledger.record(connection, call)
+    def owe(self, call: ledger.Call | None) -> None:
+        """Remembers a call that the database could not take: it is written down with the next one that it takes."""
+        if call is not None:
+            self._owed.append(call)
+
+    async def pay_all(self) -> None:
+        """Writes down what is owed; what the database does not take stays owed."""
+        owed, self._owed = self._owed, []
+
+        def pay(connection: Connection) -> None:
+            for call in owed:
+                ledger.record(connection, call)
+
+        if owed:
+            try:
+                await self._database.write(pay)
+            except errors.StoreUnavailable:
+                _log.warning("ledger.behind", calls=len(owed))
+                self._owed = owed + self._owed
 
     def call_of(
         self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
     ) -> ledger.Call | None:
-        """The attempt under way as a row of the ledger; None if there is none. It is taken, so that it counts once."""
-        call, progress.call = progress.call, None
+        """The attempt under way as a row of the ledger, dated by its beginning; None if there is none."""
+        call = progress.call
         if call is None:
             return None
         told = call.finish.usage if call.finish is not None else None
         usage = told or (Usage(0, 0) if unbilled else self._guess(call, progress))
-        day = self._clock.now().astimezone(zone(turn, self._settings)).date()
+        day = call.began.astimezone(zone(turn, self._settings)).date()
         cost, price_from = 0, None
         if call.model.prices and not self._settings.self_hosted:
             cost = call.model.cost(usage, day, price_tenths=self._price_tenths)
             price_from = call.model.price(day).since
         estimated = told is None and not unbilled
         now = self._clock.monotonic()
-        row = ledger.Call(
+        return ledger.Call(
             workspace=turn.workspace,
             conversation=conversation.id,
             turn=turn.id,
@@ -292,8 +316,6 @@ class Asking:
             correlation_id=call.finish.correlation_id if call.finish is not None else None,
             at=call.began,
         )
-        self._metrics.called(row)
-        return row
 
     def _guess(self, call: _Attempt, progress: Progress) -> Usage:
         """Usage that the provider did not tell: what was sent and what came, estimated."""

@@ -22,8 +22,9 @@ class Canned:
         """The answer to `turn.command`. Raises StoreUnavailable."""
         name = turn.command or "greeting"
         if name == "cost":
-            async with self._database.read() as connection:
-                tokens = await ledger.total(connection, turn.workspace, conversation=conversation.id)
+            tokens = await self._database.read(
+                lambda connection: ledger.total(connection, turn.workspace, conversation=conversation.id)
+            )
             values: dict[str, str | int] = {
                 "calls": tokens.calls,
                 "tokens": tokens.prompt_tokens + tokens.completion_tokens,
@@ -31,7 +32,11 @@ class Canned:
                 "free": int(self._settings.self_hosted),
             }
             return Answer("", "done", (Notice("cost", values),))
+        if name == "empty_prompt":
+            return Answer("", "done", (Notice(name, {"example": "/ask What is a bise?"}),))
         if name == "too_long":
             longest = self._settings.history_tokens * commands.CHARACTERS_PER_TOKEN
             return Answer("", "failed", (Notice("too_long", {"longest": longest}),))
+        if name == "help":
+            return Answer("", "done", (Notice(name, {"training": int(self._settings.mistral_plan == "experiment")}),))
         return Answer("", "done", (Notice(name),))

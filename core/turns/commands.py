@@ -6,21 +6,20 @@ from core.messages import ConversationKind, IncomingMessage
 
 ALONE = ("reset", "cost", "stop", "leave", "help")
 _LATER = ("model", "assistant")  # followed by one name: a later issue's
-_DIRECT = (ConversationKind.DM, ConversationKind.CHAT)
 CHARACTERS_PER_TOKEN = 3  # of a question's greatest length; most text needs fewer tokens
 
 
 def parse(message: IncomingMessage, *, longest: int) -> str | None:
-    """The command's name, or None for a question. `longest`: characters that a question may have.
+    """The command's name in an addressed message, or None for a question. `longest`: characters of a question.
 
-    Besides the commands: "greeting" for a mention and nothing else, "too_long", "choosing_later".
+    Besides the commands: "greeting" for a mention and nothing else, "empty_prompt", "too_long", "choosing_later".
     """
     words = message.text.strip().lower().rstrip(".!").split()
     if not words and not message.attachments:
-        return "greeting"
+        return "greeting" if message.source == "message" else "empty_prompt"
     if len(message.text) > longest:
         return "too_long"
-    if message.source != "message" or message.attachments or not (message.mentioned or message.kind in _DIRECT):
+    if message.source != "message" or message.attachments:
         return None
     if len(words) == 1 and words[0] in ALONE:
         return words[0]
@@ -33,4 +32,6 @@ def parse(message: IncomingMessage, *, longest: int) -> str | None:
 
 def is_bare_stop(message: IncomingMessage) -> bool:
     """A "stop" that names nobody, as people type it while an answer runs."""
+    if message.source != "message":
+        return False
     return message.text.strip().lower().rstrip(".!") == "stop" and not message.attachments

@@ -35,9 +35,9 @@ class Controls:
         if (interrupt := self._running.get(turn)) is not None:
             interrupt()
 
-    async def ensure_stop(self, connection: Connection, turn: turns.Turn) -> str:
+    def ensure_stop(self, connection: Connection, turn: turns.Turn) -> str:
         """The id of the turn's Stop button."""
-        return await posts.ensure_control(
+        return posts.ensure_control(
             connection,
             turn.workspace,
             turn.id,
@@ -49,19 +49,23 @@ class Controls:
 
     async def press(self, press: Press) -> Pressed:
         """What a press does. Raises StoreUnavailable."""
-        async with self._database.write() as connection:
-            workspace = await workspaces.find(connection, press.workspace)
-            if workspace is None or (control := await posts.control(connection, workspace, press.control)) is None:
-                return Pressed(False, Notice("control_gone"))
-            if control.owner != press.person.id and not self._is_admin(press):
-                return Pressed(False, Notice("control_not_yours"))
-            person = await workspaces.ensure_person(connection, workspace, press.person)
-            now = self._clock.now()
-            if not await turns.request_stop(connection, workspace, control.turn, person, now):
-                return Pressed(False, Notice("already_finished"))
-            await posts.use_control(connection, control.id, now)
-        self.interrupt(control.turn)
-        return Pressed(True)
+        pressed, turn = await self._database.write(lambda connection: self._press(connection, press))
+        if turn is not None:
+            self.interrupt(turn)
+        return pressed
+
+    def _press(self, connection: Connection, press: Press) -> tuple[Pressed, int | None]:
+        """What to say, and the turn to interrupt."""
+        workspace = workspaces.find(connection, press.workspace)
+        if workspace is None or (control := posts.control(connection, workspace, press.control)) is None:
+            return Pressed(False, Notice("control_gone")), None
+        if control.owner != press.person.id and not self._is_admin(press):
+            return Pressed(False, Notice("control_not_yours")), None
+        person, now = workspaces.ensure_person(connection, workspace, press.person), self._clock.now()
+        if not turns.request_stop(connection, workspace, control.turn, person, now):
+            return Pressed(False, Notice("already_finished")), None
+        posts.use_control(connection, control.id, now)
+        return Pressed(True), control.turn
 
     def _is_admin(self, press: Press) -> bool:
         return press.person.admin or f"{press.workspace.platform}:{press.person.id}" in self._settings.admins

@@ -13,7 +13,7 @@ from core.messages import Notice, WorkspaceKey
 from core.ports import ChatPlatform, Clock
 from core.store import blobs, conversations
 from core.store.conversations import StoredAttachment
-from core.store.database import Database
+from core.store.database import Connection, Database
 
 _log = structlog.get_logger()
 PER_MESSAGE = 10  # images that one message may bring; Slack allows ten files, Discord ten
@@ -47,27 +47,31 @@ class Images:
                 done.append(await self._refuse(file, error))
                 continue
             part = ImagePart(prepared.data, prepared.mime, prepared.width, prepared.height)
-            async with self._database.write() as connection:
-                await blobs.put(connection, workspace, prepared.sha256, part, self._clock.now())
-                await conversations.settle_attachment(connection, file.id, sha256=prepared.sha256)
+            await self._keep(workspace, file, prepared.sha256, part)
             done.append(StoredAttachment(file.id, file.message, file.file, "ready", prepared.sha256, None))
         return done
 
     async def load(self, workspace: int, files: Sequence[StoredAttachment]) -> dict[int, ImagePart]:
         """The images of ready files, by attachment."""
-        found: dict[int, ImagePart] = {}
-        async with self._database.read() as connection:
-            for file in files:
-                if file.sha256 is not None:
-                    image = await blobs.get(connection, workspace, file.sha256)
-                    if image is not None:
-                        found[file.id] = image
-        return found
+
+        def look(connection: Connection) -> dict[int, ImagePart]:
+            kept = {file.id: blobs.get(connection, workspace, file.sha256) for file in files if file.sha256 is not None}
+            return {number: image for number, image in kept.items() if image is not None}
+
+        return await self._database.read(look)
+
+    async def _keep(self, workspace: int, file: StoredAttachment, sha256: str, image: ImagePart) -> None:
+        def keep(connection: Connection) -> None:
+            blobs.put(connection, workspace, sha256, image, self._clock.now())
+            conversations.settle_attachment(connection, file.id, sha256=sha256)
+
+        await self._database.write(keep)
 
     async def _refuse(self, file: StoredAttachment, error: AttachmentError) -> StoredAttachment:
         _log.info("attachment.refused", attachment=file.id, kind=error.kind)
-        async with self._database.write() as connection:
-            await conversations.settle_attachment(connection, file.id, refusal=error.kind)
+        await self._database.write(
+            lambda connection: conversations.settle_attachment(connection, file.id, refusal=error.kind)
+        )
         return StoredAttachment(file.id, file.message, file.file, "refused", None, error.kind)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 _log = structlog.get_logger()
-Run = Callable[[int], Awaitable[None]]
+Run = Callable[[int], Awaitable[float | None]]
+_LAST_GRACE = 10.0  # seconds for final writes after the patience is over
 
 
 class LocalQueue:
@@ -19,6 +20,7 @@ class LocalQueue:
         self._free = asyncio.Semaphore(concurrency)
         self._waiting: dict[int, deque[int]] = {}
         self._known: set[int] = set()
+        self._pauses: set[asyncio.Task[None]] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._run: Run | None = None
         self._stopping = False
@@ -47,16 +49,26 @@ class LocalQueue:
         self._stopping = True
         for line in self._waiting.values():
             line.clear()
-        if self._workers:
-            _, late = await asyncio.wait(self._workers, timeout=patience)
-            for worker in late:
+        for pause in self._pauses:
+            pause.cancel()
+        workers = set(self._workers)
+        try:
+            if workers:
+                await asyncio.wait(workers, timeout=patience)
+        finally:  # also when we are told to hurry
+            for worker in workers:
                 worker.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        if workers:
+            await asyncio.wait(workers, timeout=_LAST_GRACE)
 
     async def idle(self) -> None:
         """Returns when nothing is waiting or running."""
         while self._workers:
             await asyncio.wait(self._workers)
+
+    def knows(self, turn: int) -> bool:
+        """Whether the turn waits or runs here."""
+        return turn in self._known
 
     @property
     def length(self) -> int:
@@ -76,11 +88,31 @@ class LocalQueue:
                     if not line:  # emptied by stop() while we waited
                         break
                     turn = line.popleft()
-                    try:
-                        await run(turn)
-                    except Exception:  # noqa: BLE001 - one turn's failure must not end its conversation
-                        _log.exception("turn.crashed", turn=turn)
-                    finally:
-                        self._known.discard(turn)
+                    again = await self._run_one(turn, run)
+                if again is None or self._stopping:
+                    self._known.discard(turn)
+                else:  # its place in the order is kept: whatever was asked after it waits
+                    line.appendleft(turn)
+                    await self._pause(again)
         finally:
+            self._known.difference_update(line)
             del self._waiting[conversation]
+
+    async def _run_one(self, turn: int, run: Run) -> float | None:
+        try:
+            return await run(turn)
+        except Exception:  # noqa: BLE001 - one turn's failure must not end its conversation
+            _log.exception("turn.crashed", turn=turn)
+            return None
+        except asyncio.CancelledError:
+            self._known.discard(turn)
+            raise
+
+    async def _pause(self, seconds: float) -> None:
+        pause = asyncio.create_task(asyncio.sleep(seconds))
+        self._pauses.add(pause)
+        try:
+            await asyncio.wait([pause])
+        finally:
+            pause.cancel()
+            self._pauses.discard(pause)

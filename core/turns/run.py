@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import structlog
 
-from core.errors import PlatformError, StoreUnavailable
-from core.messages import Answer, Notice, Outcome, ReplyOrder, WorkspaceKey
+from core.errors import BiseError, PlatformError, PlatformUnavailable, StoreUnavailable
+from core.messages import Answer, Notice, Outcome, Post, ReplyOrder, WorkspaceKey
 from core.metrics import Metrics
 from core.ports import ChatPlatform, Clock, Reply
 from core.store import conversations, ledger, posts, turns
@@ -23,6 +24,9 @@ from core.turns.controls import Controls
 
 _log = structlog.get_logger()
 Result = TypeVar("Result")
+_PAUSE = 1.0  # seconds before a turn is run again, doubled each time
+_LONGEST_PAUSE = 300.0
+_TOO_OLD = timedelta(hours=1)  # an answer that nobody could be shown by then is given up
 _STORE_PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to keep an answer that has been paid for
 
 
@@ -60,37 +64,62 @@ class Runner:
         self._clock = clock
         self._metrics = metrics
 
-    async def run(self, number: int) -> None:
-        """Runs a queued turn to its end. A turn that is over, or somebody else's, is left alone."""
-        claimed = await self._claim(number)
-        if claimed is None:
-            return
-        turn, conversation, order = claimed
-        platform = self._platforms[turn.platform]
-        log = _log.bind(turn=turn.id, attempt=turn.attempt)
-        reply = platform.reply(order, posts.StoredPosts(self._database, turn.workspace, turn.id))
+    async def run(self, number: int) -> float | None:
+        """Runs a queued turn. None: it is over, or was; else the seconds after which to run it again."""
         try:
+            claimed = await self._claim(number)
+        except StoreUnavailable:
+            return _PAUSE
+        if claimed is None:
+            return None
+        turn, conversation, order = claimed
+        reply: Reply | None = None
+        try:
+            platform = self._platforms.get(turn.platform)
+            if platform is None:
+                raise PlatformUnavailable(f"{turn.platform} is not connected yet")
+            reply = platform.reply(order, posts.StoredPosts(self._database, turn.workspace, turn.id))
             answer = await self._answer(turn, conversation, platform, reply)
+            # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
+            await _to_its_end(self._deliver(turn, reply, answer))
         except asyncio.CancelledError:  # the process is being drained: the next one goes on
             await _to_its_end(self._give_back(turn, reply))
-            log.info("turn.given_back")
+            _log.info("turn.given_back", turn=turn.id)
             raise
-        except StoreUnavailable:  # once the database is back, the sweep puts the turn into the queue again
-            await reply.abandon()
-            await self._insist(lambda: self._requeue(turn))
-            raise
-        # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
-        await _to_its_end(self._deliver(turn, reply, answer))
-        log.info("turn.finished", outcome=answer.outcome, notices=[notice.name for notice in answer.notices])
+        except (StoreUnavailable, PlatformUnavailable) as error:
+            return await self._later(turn, reply, error)
+        except Exception:  # noqa: BLE001 - a fault of ours: the turn ends, and nobody waits in silence for it
+            _log.exception("turn.fault", turn=turn.id)
+            await _to_its_end(self._fail(turn, reply))
+        return None
+
+    async def _later(self, turn: Turn, reply: Reply | None, error: BiseError) -> float | None:
+        """Gives the turn back for a while, until it is too old to be of use."""
+        if self._clock.now() - turn.created_at > _TOO_OLD:
+            await _to_its_end(self._fail(turn, reply))
+            return None
+        pause = min(_PAUSE * 2.0 ** (turn.attempt - 1), _LONGEST_PAUSE)
+        _log.warning("turn.later", turn=turn.id, why=error.reason, again_in_seconds=pause)
+        try:
+            await _to_its_end(self._give_back(turn, reply))
+        except StoreUnavailable:  # it stays "running" without a runner, which the sweep looks for
+            return None
+        return pause
 
     async def _claim(self, number: int) -> tuple[Turn, Conversation, ReplyOrder] | None:
-        async with self._database.write() as connection:
-            turn = await turns.claim(connection, number, self._clock.now())
+        def claim(connection: Connection) -> tuple[Turn, Conversation, str, tuple[Post, ...]] | None:
+            turn = turns.claim(connection, number, self._clock.now())
             if turn is None:
                 return None
-            conversation = await conversations.by_id(connection, turn.workspace, turn.conversation)
-            stop = "" if turn.command else await self._controls.ensure_stop(connection, turn)
-            shown = await posts.of_turn(connection, turn.workspace, turn.id) if turn.attempt > 1 else ()
+            conversation = conversations.by_id(connection, turn.workspace, turn.conversation)
+            stop = "" if turn.command else self._controls.ensure_stop(connection, turn)
+            shown = posts.of_turn(connection, turn.workspace, turn.id) if turn.attempt > 1 else ()
+            return turn, conversation, stop, shown
+
+        claimed = await self._database.write(claim)
+        if claimed is None:
+            return None
+        turn, conversation, stop, shown = claimed
         order = ReplyOrder(
             turn=turn.id,
             attempt=turn.attempt,
@@ -127,6 +156,8 @@ class Runner:
             raise
         except StoreUnavailable:
             raise
+        except PlatformError:  # the place refuses what we write: reading on would only cost
+            answer = Answer(progress.text, "failed", progress.notices)
         except Exception:  # noqa: BLE001 - a fault of ours: nobody waits in silence for it
             _log.exception("turn.fault", turn=turn.id)
             answer = Answer(progress.text, "failed", (*progress.notices, Notice("unexpected")))
@@ -152,25 +183,31 @@ class Runner:
         """
         outcome = {"done": "ok", "cancelled": "stopped"}.get(answer.outcome, "failed")
         call = self._asking.call_of(turn, conversation, progress, outcome)
+        progress.call = None
 
-        async def write() -> None:
-            async with self._database.write() as connection:
-                if call is not None:
-                    await ledger.record(connection, call)
-                message = None
-                if answer.text.strip() and turn.command is None:
-                    message = await self._append(connection, turn, answer)
-                if progress.trimmed_to is not None:
-                    await conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
-                await turns.answered(connection, turn, message, answer)
+        def keep(connection: Connection) -> None:
+            if call is not None:
+                ledger.record(connection, call)
+            message = None
+            if answer.text.strip() and turn.command is None:
+                message = self._append(connection, turn, answer)
+            if progress.trimmed_to is not None:
+                conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
+            turns.answered(connection, turn, message, answer)
 
-        await self._insist(write)
+        try:
+            await self._insist(keep)
+        except StoreUnavailable:
+            self._asking.owe(call)
+            raise
+        if call is not None:
+            self._metrics.called(call)
         return answer
 
-    async def _append(self, connection: Connection, turn: Turn, answer: Answer) -> int:
-        conversation = await conversations.by_id(connection, turn.workspace, turn.conversation)
+    def _append(self, connection: Connection, turn: Turn, answer: Answer) -> int:
+        conversation = conversations.by_id(connection, turn.workspace, turn.conversation)
         now = self._clock.now()
-        number = await conversations.append(
+        number = conversations.append(
             connection,
             conversation,
             seq=conversation.last_seq + 1,
@@ -183,47 +220,56 @@ class Runner:
             addressed=False,
             sent_at=now,
         )
-        await conversations.change(connection, conversation.id, last_seq=conversation.last_seq + 1, last_at=now)
+        conversations.change(connection, conversation.id, last_seq=conversation.last_seq + 1, last_at=now)
         return number
 
     async def _kept(self, turn: Turn) -> Answer:
-        text = ""
-        if turn.answer_id is not None:
-            async with self._database.read() as connection:
-                text = await conversations.text_of(connection, turn.workspace, turn.answer_id)
+        text, kept = "", turn.answer_id
+        if kept is not None:
+            text = await self._database.read(lambda connection: conversations.text_of(connection, turn.workspace, kept))
         return Answer(text, cast("Outcome", turn.outcome), turn.notices)
 
     async def _deliver(self, turn: Turn, reply: Reply, answer: Answer) -> None:
         outcome: str = answer.outcome
         try:
             await reply.finish(answer)
+        except PlatformUnavailable:
+            raise
         except PlatformError as error:
             outcome = "failed"
             _log.warning("answer.not_shown", turn=turn.id, why=error.reason, code=error.code)
+        await self._end(turn, outcome)
+        _log.info("turn.finished", turn=turn.id, outcome=outcome, notices=[notice.name for notice in answer.notices])
 
-        async def finish() -> None:
-            async with self._database.write() as connection:
-                await turns.finish(connection, turn, outcome, self._clock.now())
+    async def _fail(self, turn: Turn, reply: Reply | None) -> None:
+        """Ends a turn that cannot be ended well, with a sentence if the place still takes one."""
+        if reply is not None:
+            try:
+                await reply.finish(Answer("", "failed", (Notice("unexpected"),)))
+            except Exception as error:  # noqa: BLE001 - it was broken before
+                _log.warning("answer.not_shown", turn=turn.id, why=type(error).__name__)
+                await reply.abandon()
+        await self._end(turn, "failed")
 
-        await self._insist(finish)
+    async def _end(self, turn: Turn, outcome: str) -> None:
+        await self._insist(lambda connection: turns.finish(connection, turn, outcome, self._clock.now()))
         self._metrics.turn_ended(turn.platform, outcome)
 
-    async def _give_back(self, turn: Turn, reply: Reply) -> None:
-        await reply.abandon()
-        await self._requeue(turn)
+    async def _give_back(self, turn: Turn, reply: Reply | None) -> None:
+        if reply is not None:
+            await reply.abandon()
+        await self._insist(lambda connection: turns.give_back(connection, turn))
 
-    async def _requeue(self, turn: Turn) -> None:
-        async with self._database.write() as connection:
-            await turns.give_back(connection, turn)
-
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Tries a write some times while the database is away. Raises StoreUnavailable in the end."""
+    async def _insist(self, transaction: Callable[[Connection], object]) -> None:
+        """Tries a transaction some times while the database is away. Raises StoreUnavailable in the end."""
         for wait in _STORE_PATIENCE:
             try:
-                return await write()
+                await self._database.write(transaction)
             except StoreUnavailable:
                 await self._clock.sleep(wait)
-        return await write()
+            else:
+                return
+        await self._database.write(transaction)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

@@ -179,10 +179,10 @@ async def test_posts_are_stored_before_the_log_returns(tmp_path: Path) -> None:
         await log.add(1, "P2", 900)
         await log.add(0, "P1-again", 0)
         await log.close(0)
-        async with home.core.database.read() as connection:
-            shown = await posts.of_turn(connection, 1, accepted.turn)
-            assert shown == (Post(0, "P1-again", 0, True), Post(1, "P2", 900, False))
-            assert await turns.counts(connection) == {"queued": 1}
+        turn = accepted.turn
+        shown = await home.core.database.read(lambda connection: posts.of_turn(connection, 1, turn))
+        assert shown == (Post(0, "P1-again", 0, True), Post(1, "P2", 900, False))
+        assert await home.core.database.read(turns.counts) == {"queued": 1}
         await log.drop(1)
         await log.drop(1)
         assert home.rows("SELECT platform_id FROM post") == [("P1-again",)]

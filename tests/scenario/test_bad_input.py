@@ -22,7 +22,7 @@ def words(world: World, root: str) -> str:
 @pytest.mark.parametrize(
     ("reply", "sentence"),
     [
-        (scripted.error(402, "no credit", code="402"), "It is about the account of the model."),
+        (scripted.error(402, "no credit", code="402"), "please ask again later"),
         (scripted.error(403, "guardrail", kind="guardrail"), "refused this question by its own rules"),
         (scripted.error(422, {"detail": []}), "a fault of mine"),
     ],

@@ -138,7 +138,7 @@ async def test_what_was_asked_for_and_failed_is_status_one(tmp_path: Path) -> No
     assert "wrong-key" not in refused.out
     assert (unasked.status, no_database.status) == (1, 1)
     assert "cannot be opened" in unasked.line
-    assert "`bise migrate` makes it" in no_database.line
+    assert "run `bise migrate`" in no_database.line
 
 
 async def test_the_list_of_models_needs_no_account(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_a_slash_command_has_its_own_ways_so_its_words_are_a_question(source: st
     assert parse("reset", source=source) is None
 
 
-def test_without_a_mention_a_word_in_a_shared_thread_is_a_question() -> None:
-    assert parse("reset", mentioned=False) is None
+def test_an_addressed_word_alone_is_a_command_with_or_without_a_mention() -> None:
+    assert parse("reset", mentioned=False) == "reset"
     assert parse("reset", mentioned=False, kind=ConversationKind.DM) == "reset"
     assert parse("reset", mentioned=False, kind=ConversationKind.CHAT) == "reset"
 

@@ -30,7 +30,7 @@ GROUPS = PROJECT["dependency-groups"]
 
 # Dependencies that nobody imports, each with the place that calls for it.
 TOOLS = {
-    "aiosqlite": ("core/store/database.py", "sqlite+aiosqlite"),
+    "tzdata": ("core/settings.py", "available_timezones"),
     "editables": ("Makefile", "--editable"),
     "hatchling": ("pyproject.toml", 'build-backend = "hatchling.build"'),
     "import-linter": ("Makefile", "lint-imports"),
@@ -192,7 +192,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 
 
 def test_the_locks_hold_nothing_that_nobody_asks_for() -> None:
-    wanted = [*named(PROJECT["project"]["dependencies"] + GROUPS["build"]), "greenlet"]  # sqlalchemy[asyncio]
+    wanted = named(PROJECT["project"]["dependencies"] + GROUPS["build"])
     assert set(lock("run")) <= brought_by(wanted)
     assert set(lock("dev")) <= brought_by([*wanted, *named(GROUPS["dev"])])
 

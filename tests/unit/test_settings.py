@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from core.service import home_of
 from core.settings import Settings, promised_later, unknown_variables
 
 BOT, APP, KEY = "xoxb-1-secretbot", "xapp-1-secretapp", "secretmistral"
@@ -32,7 +33,6 @@ def test_without_any_variable_the_defaults_of_the_contract_hold() -> None:
     assert settings.monthly_budget == 20_000_000
     assert (settings.user_turns_per_minute, settings.workspace_turns_per_minute) == (10, 60)
     assert settings.database_file == Path("data/bise.db")
-    assert settings.model_base_url == "https://api.mistral.ai"
     assert not settings.has_platform
     assert not settings.has_model
 
@@ -191,8 +191,8 @@ def test_discords_token_goes_by_two_names() -> None:
 
 @pytest.mark.parametrize(("region", "host"), [("eu", "api.eu.mistral.ai"), ("us", "api.us.mistral.ai")])
 def test_a_region_has_its_own_host(region: str, host: str) -> None:
-    assert read(MISTRAL_REGION=region).model_base_url == f"https://{host}"
-    assert read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://here").model_base_url == "http://here"
+    assert home_of(read(MISTRAL_REGION=region)).base_url == f"https://{host}"
+    assert home_of(read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://here")).base_url == "http://here"
 
 
 def test_socket_mode_goes_before_http_mode() -> None:

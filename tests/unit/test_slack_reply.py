@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bots.playground.slack.blocks import faults
 from bots.rendering import render, stable_prefix
 from bots.slack import errors
 from bots.slack.allowance import CALLS_PER_WINDOW, WINDOW_SECONDS, StreamAllowance
 from bots.slack.api import retry_after
-from bots.slack.blocks import foot_blocks, notification
+from bots.slack.blocks import SMALL_PRINT_MAX, foot_blocks, notification, small_print
 from bots.slack.posts import NO_FOOT, STREAM_SECONDS, Foot, Goal, Posts, Step
 from bots.splitting import Piece, Splitter, split
 from core.errors import BiseError, PlaceForbidden, PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
@@ -261,6 +262,27 @@ def test_small_print_and_notifications_wake_nobody() -> None:
     assert context["elements"][0]["text"] == "&lt;!channel&gt; &amp; co"
     assert notification("<!here>\n" + "x" * 500).startswith("&lt;!here&gt; x")
     assert len(notification("x" * 500)) == 150
+
+
+@given(st.lists(st.text(max_size=300), max_size=600))
+def test_small_print_is_never_more_than_slack_takes(notes: list[str]) -> None:
+    kept = small_print([f"x{note}" for note in notes])
+    blocks = foot_blocks(Foot(notes=kept, stop="control-1"))
+    assert faults(blocks) == []
+    assert len(blocks) <= 48
+    assert (
+        sum(
+            len(element["text"]["text"] if "value" in element else element["text"])
+            for block in blocks
+            for element in block["elements"]
+        )
+        <= SMALL_PRINT_MAX + 50
+    )
+
+
+def test_notes_that_do_not_fit_are_counted() -> None:
+    kept = small_print(["x" * 100] * 40)
+    assert kept == (*["x" * 100] * 25, "… and 15 more like these.")
 
 
 def test_the_stop_button_carries_its_control() -> None:

@@ -323,6 +323,27 @@ def test_a_closed_lane_writes_nothing_more_and_lets_its_finish_go() -> None:
     run(scene)
 
 
+def test_answers_that_are_not_whole_when_the_writer_closes_have_failed() -> None:
+    async def scene(loop: VirtualLoop) -> None:
+        platform = discord(loop)
+        writer = platform.writer()
+        whole, cut, spoken = (Answer(platform, known="one") for _ in range(3))
+        lanes = [writer.open(answer) for answer in (whole, cut, spoken)]
+        for lane in lanes:
+            lane.touch()
+        await asyncio.sleep(0.01)
+        cut.known += " two"
+        ends = [asyncio.create_task(lane.finish()) for lane in lanes[:2]]
+        await asyncio.sleep(0)
+        await writer.close()
+        outcomes = await asyncio.gather(*ends, lanes[2].finish(), writer.open(cut).finish(), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [type(None), *[PlatformUnavailable] * 3]
+        assert [answer.shown for answer in (whole, cut)] == ["one", "one"]
+        assert writer.idle
+
+    run(scene)
+
+
 def test_an_answer_without_news_costs_no_call() -> None:
     async def scene(loop: VirtualLoop) -> None:
         platform = discord(loop)

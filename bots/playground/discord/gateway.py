@@ -30,6 +30,7 @@ MESSAGE_CONTENT: Final = 1 << 15
 ALWAYS: Final = 0  # events that need no intent
 INTENTS_KNOWN: Final = (1 << 26) - 1
 HEARTBEAT_MS: Final = 41_250
+_ROUND_TRIP: Final = 0.05  # seconds
 BUFFER_MAX: Final = 2_000
 SESSIONS_MAX: Final = 50
 
@@ -160,7 +161,10 @@ class Gateway:
             socket.close(4002)
             return
         if op == HEARTBEAT:
-            socket.send({"op": ACK, "t": None, "s": None, "d": None})
+            # As over a network: discord.py notes when it sent only after sending, and would take an acknowledgement
+            # that is there before for one of the heartbeat before.
+            ack = {"op": ACK, "t": None, "s": None, "d": None}
+            asyncio.get_running_loop().call_later(_ROUND_TRIP, socket.send, ack)
         elif op in (IDENTIFY, RESUME):
             if socket.session is not None:
                 socket.close(4005)
