@@ -63,7 +63,10 @@ class Lane:
             self._writer.consider(self)
 
     async def finish(self) -> None:
-        """Return when everything has been written. Raises what the outlet's last write raised for good."""
+        """Return when everything has been written, or the lane was closed.
+
+        Raises what the outlet's last write raised for good; PlatformUnavailable where the writer closed before the end.
+        """
         if not self.finishing and not self.done.is_set():
             self.finishing, self.failures = True, 0
             self._writer.consider(self)
@@ -97,6 +100,7 @@ class Writer:
         self._writes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = 0.0
+        self._closing = False
 
     @property
     def idle(self) -> bool:
@@ -106,14 +110,18 @@ class Writer:
     def open(self, outlet: Outlet) -> Lane:
         lane = Lane(self, outlet, self._schedule.open())
         self._lanes[lane.number] = lane
+        if self._closing:
+            self._fail(lane, _closed())
         return lane
 
     async def close(self) -> None:
-        """Start nothing more, and wait for the writes under way."""
-        for lane in list(self._lanes.values()):
-            self.release(lane)
+        """Start nothing more, and wait for the writes under way; answers that are not whole then have failed."""
+        self._closing = True
+        self._wake_at(None, self._clock())
         if self._writes:
             await asyncio.wait(self._writes)
+        for lane in list(self._lanes.values()):
+            self._fail(lane, _closed())
 
     def consider(self, lane: Lane) -> None:
         """Ask the lane's outlet what it would send, and send what may be sent now."""
@@ -144,7 +152,7 @@ class Writer:
 
     def _pump(self) -> None:
         """Start every write that may start now, and set the timer for the next."""
-        while True:
+        while not self._closing:
             now = self._clock()
             turn = self._schedule.next(now)
             if turn.lane is None:
@@ -207,3 +215,7 @@ class Writer:
         await self._sleep(seconds)
         self._timer = None
         self._pump()
+
+
+def _closed() -> PlatformUnavailable:
+    return PlatformUnavailable("closing", code="closing")

@@ -42,6 +42,7 @@ class SlackAdapter:
         self._workspaces: dict[str, SlackWorkspace] = {}
         self._app: AsyncApp | None = None
         self._socket: SocketMode | None = None
+        self._listeners: Listeners | None = None
         self._open = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -74,7 +75,7 @@ class SlackAdapter:
             log.warning("slack.scopes_missing", team=workspace.bot.team, scopes=missing)
         admins = frozenset(who.removeprefix("slack:") for who in settings.admins if who.startswith("slack:"))
         secret = settings.slack_signing_secret
-        listeners = Listeners(self._core, self._find, admins)
+        self._listeners = listeners = Listeners(self._core, self._find, admins, settings)
         app = listeners.bolt(web_client(url, session), secret.get_secret_value() if secret else "")
         if settings.slack_app_token is not None:
             self._socket = SocketMode(app, web_client(url, session, settings.slack_app_token.get_secret_value()))
@@ -100,6 +101,8 @@ class SlackAdapter:
 
     async def close(self) -> None:
         await self.stop_receiving()
+        if self._listeners is not None:
+            await self._listeners.close()
         self._workspaces.clear()
         await self._open.aclose()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bots.slack.api import Json
 from bots.slack.manifest import CONTROL_ACTION
 from bots.slack.posts import Foot
 
 NOTIFICATION_MAX = 150
-_CONTEXT_TEXT_MAX = 3000
+SMALL_PRINT_MAX = 2500  # characters: with an answer's piece of 10,000 above it, a message takes about 13,200
+_CONTEXT_ELEMENTS_MAX = 10
+_NOTES_MAX = 400  # in 40 of the 50 blocks that a message can have
 
 
 def markdown(text: str) -> Json:
@@ -16,13 +20,27 @@ def markdown(text: str) -> Json:
 
 def foot_blocks(foot: Foot) -> list[Json]:
     """The notes as small print, and the Stop button."""
-    blocks: list[Json] = []
-    if foot.notes:
-        notes = [{"type": "mrkdwn", "text": escaped(note)[:_CONTEXT_TEXT_MAX]} for note in foot.notes]
-        blocks.append({"type": "context", "elements": notes})
+    notes = [{"type": "mrkdwn", "text": escaped(note)} for note in foot.notes]
+    starts = range(0, len(notes), _CONTEXT_ELEMENTS_MAX)
+    blocks: list[Json] = [
+        {"type": "context", "elements": notes[start : start + _CONTEXT_ELEMENTS_MAX]} for start in starts
+    ]
     if foot.stop:
         blocks.append({"type": "actions", "elements": [stop_button(foot.stop)]})
     return blocks
+
+
+def small_print(notes: Sequence[str]) -> tuple[str, ...]:
+    """As many of the notes as fit below an answer, and a line that says how many did not."""
+    kept: list[str] = []
+    room = SMALL_PRINT_MAX
+    for note in notes:
+        length = max(len(escaped(note)), SMALL_PRINT_MAX // _NOTES_MAX)
+        if length > room:
+            return (*kept, f"… and {len(notes) - len(kept)} more like these.")
+        kept.append(note)
+        room -= length
+    return tuple(kept)
 
 
 def stop_button(control: str) -> Json:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bots.replies import help_text, sentence, usage_text
+from bots.replies import TRAINING_NOTE, help_text, sentence, usage_text
 from bots.slack.api import Json
 from bots.slack.inbound import command_to_message, people_named
 from bots.slack.manifest import COMMAND
 from bots.slack.ports import Core
+from bots.slack.words import UNKNOWN_YET
 from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice
+from core.settings import Settings
 
 SUBCOMMANDS = ("ask", "usage", "help")
 
@@ -57,10 +59,16 @@ class Commands:
     """What each subcommand does. `now`: the time a question is noted with."""
 
     def __init__(
-        self, core: Core, admins: frozenset[str], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        core: Core,
+        admins: frozenset[str],
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._core = core
         self._admins = admins
+        self._guests_welcome = settings.allow_external
+        self._notes = (TRAINING_NOTE,) if settings.mistral_plan == "experiment" else ()
         self._now = now
 
     async def run(self, workspace: SlackWorkspace, command: Json) -> str:
@@ -73,15 +81,18 @@ class Commands:
                 return sentence(notice, platform="slack")
             case Help(notice):
                 lines = [sentence(notice, platform="slack")] if notice else []
-                return "\n".join([*lines, help_text("slack")])
+                return "\n".join([*lines, help_text("slack", notes=self._notes)])
             case Usage():
                 person = str(command["user_id"])
                 return usage_text(await self._core.usage_today_and_month(workspace.bot.workspace, person))
             case Ask(prompt):
-                await self._ask(workspace, command, prompt)
-        return ""
+                return await self._ask(workspace, command, prompt)
 
-    async def _ask(self, workspace: SlackWorkspace, command: Json, prompt: str) -> None:
-        known = await workspace.people.profiles(people_named(str(command["user_id"]), prompt, workspace.bot))
+    async def _ask(self, workspace: SlackWorkspace, command: Json, prompt: str) -> str:
+        user = str(command["user_id"])
+        if not self._guests_welcome and not await workspace.people.is_settled(user):
+            return UNKNOWN_YET
+        known = await workspace.people.profiles(people_named(user, prompt, workspace.bot))
         message = command_to_message(command, prompt, workspace.bot, known, self._admins, self._now())
         await self._core.accept(message)
+        return ""

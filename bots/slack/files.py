@@ -10,6 +10,7 @@ import httpx
 from bots.slack.api import SlackApi, is_loopback
 from bots.writer import RateLimited
 from core.errors import AttachmentError, PlatformError
+from core.media.download import read_capped
 from core.messages import Attachment
 
 REDIRECTS_MAX = 5
@@ -88,9 +89,4 @@ async def _body(response: httpx.Response, attachment: Attachment, limit: int) ->
     announced = response.headers.get("Content-Length", "")
     if announced.isdigit() and int(announced) > limit:
         raise AttachmentError("too_large", attachment.name)
-    read = bytearray()
-    async for chunk in response.aiter_bytes():
-        read += chunk
-        if len(read) > limit:
-            raise AttachmentError("too_large", attachment.name)
-    return bytes(read)
+    return await read_capped(response.aiter_bytes(), limit, attachment.name)

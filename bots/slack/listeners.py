@@ -30,11 +30,14 @@ from bots.slack.blocks import escaped
 from bots.slack.commands import Commands
 from bots.slack.manifest import COMMAND, CONTROL_ACTION
 from bots.slack.ports import Core
+from bots.slack.words import LATE
 from bots.slack.workspace import SlackWorkspace
 from core.errors import BiseError, PlatformUnavailable
 from core.messages import Notice
+from core.settings import Settings
 
 ANSWER_SECONDS = 2.4  # Slack tells the person "operation_timeout" after three
+CLOSE_SECONDS = 2.0
 
 FindWorkspace = Callable[[str | None, str | None], SlackWorkspace | None]
 
@@ -44,11 +47,13 @@ log = structlog.get_logger()
 class Listeners:
     """`find` gives the workspace of a team's and an enterprise's id; None: the bot is not installed there."""
 
-    def __init__(self, core: Core, find: FindWorkspace, admins: frozenset[str]) -> None:
+    def __init__(self, core: Core, find: FindWorkspace, admins: frozenset[str], settings: Settings) -> None:
         self._core = core
         self._find = find
         self._admins = admins
-        self._commands = Commands(core, admins)
+        self._guests_welcome = settings.allow_external
+        self._commands = Commands(core, admins, settings)
+        self._late: set[asyncio.Task[None]] = set()
         self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def bolt(self, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
@@ -84,26 +89,42 @@ class Listeners:
         return cast("Callable[..., Awaitable[AuthorizeResult]]", authorize)  # to bolt, None is a refusal
 
     async def on_event(self, body: Json, context: AsyncBoltContext) -> None:
-        """Stores a message that is for the bot or in its hearing. Raises StoreUnavailable: then no ack is sent."""
+        """Stores a message that is for the bot or in its hearing.
+
+        Raises StoreUnavailable, and PlatformUnavailable where guests are not answered and nobody knows yet whether
+        the author is one: then no ack is sent, and Slack brings it again.
+        """
         workspace = self._workspace(context)
         event: Json = body.get("event") or {}
         bot = workspace.bot
         if not inbound.is_for_bot(event, bot):
             return
         # What follows a mention may come while that is still being stored: one at a time in each thread.
-        thread = f"{bot.team}:{inbound.root_of(event)}"
+        # Direct messages are one conversation although each begins a thread of its own.
+        place = str(event["channel"]) if inbound.is_direct(event) else inbound.root_of(event)
+        thread = f"{bot.team}:{place}"
         async with self._threads.setdefault(thread, asyncio.Lock()):
             await self._take(body, event, workspace)
 
     async def on_command(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
-        words = await self._answered(self._commands.run(self._workspace(context), body), "slack.command_failed")
+        workspace = self._workspace(context)
+        words = await self._in_time(workspace, body, self._commands.run(workspace, body), "slack.command_failed")
         await (ack(text=words, response_type="ephemeral") if words else ack())
 
     async def on_press(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
-        words = await self._answered(self._press(self._workspace(context), body), "slack.press_failed")
+        workspace = self._workspace(context)
+        words = await self._in_time(workspace, body, self._press(workspace, body), "slack.press_failed")
         if words:
-            await self._tell(self._workspace(context), str(body.get("response_url") or ""), words)
+            await self._tell(workspace, body, words)
         await ack()
+
+    async def close(self) -> None:
+        """Lets what is late come to its end for a while, then ends it."""
+        if self._late:
+            _, lost = await asyncio.wait(set(self._late), timeout=CLOSE_SECONDS)
+            for task in lost:
+                task.cancel()
+            await asyncio.gather(*lost, return_exceptions=True)
 
     async def on_error(self, error: Exception, body: Json) -> BoltResponse | None:
         """An event that nobody wants is acknowledged; one that could not be stored is not."""
@@ -122,10 +143,14 @@ class Listeners:
         bot = workspace.bot
         if not (inbound.is_direct(event) or inbound.is_mentioned(event, bot) or await self._is_heard(event, workspace)):
             return
+        if not self._guests_welcome and not await workspace.people.is_settled(str(event["user"])):
+            raise PlatformUnavailable("users.info: no answer about the author yet", code="author_unknown")
         known = await workspace.people.profiles(inbound.people_in(event, bot))
         message = inbound.to_message(body, bot, known, self._admins)
         if message is not None:
             accepted = await self._core.accept(message)
+            if accepted.turn is not None:
+                workspace.signs.promise(accepted.turn, message.channel, message.address["thread_ts"])
             log.debug("slack.message", source=message.source_id, outcome=accepted.outcome)
 
     async def _is_heard(self, event: Json, workspace: SlackWorkspace) -> bool:
@@ -143,22 +168,38 @@ class Listeners:
         pressed = await self._core.press(press)
         return sentence(pressed.notice, platform="slack") if pressed.notice else ""
 
+    async def _in_time(self, workspace: SlackWorkspace, body: Json, work: Awaitable[str], action: str) -> str:
+        """The words that `work` gives, while Slack still waits for them.
+
+        Work that is late is never cut off: it may be in the middle of a commit. Its words then follow by themselves.
+        """
+        task = asyncio.create_task(self._answered(work, action))
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        if done:
+            return task.result()
+        log.warning("slack.answer_late", action=action)
+        late = asyncio.create_task(self._follow_up(workspace, body, task))
+        self._late.add(late)
+        late.add_done_callback(self._late.discard)
+        return LATE
+
+    async def _follow_up(self, workspace: SlackWorkspace, body: Json, task: asyncio.Task[str]) -> None:
+        if words := await task:
+            await self._tell(workspace, body, words)
+
     async def _answered(self, work: Awaitable[str], action: str) -> str:
         """The words that `work` gives, or those for why there are none."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await work
+            return await work
         except BiseError as error:
             log.warning(action, reason=error.reason)
             return sentence(Notice(error.reason), platform="slack")
-        except TimeoutError:
-            log.warning(action, reason="timeout")
-            return sentence(Notice("store_unavailable"), platform="slack")
         except Exception:
             log.exception(action)  # a person waits for an answer, and nobody sends the command again
             return sentence(Notice("unexpected"), platform="slack")
 
-    async def _tell(self, workspace: SlackWorkspace, response_url: str, words: str) -> None:
+    async def _tell(self, workspace: SlackWorkspace, body: Json, words: str) -> None:
+        response_url = str(body.get("response_url") or "")
         client = AsyncWebhookClient(
             response_url, session=workspace.session, retry_handlers=[], logger=LIBRARY_LOG, timeout=2
         )

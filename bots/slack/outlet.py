@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -11,18 +12,19 @@ from bots.rendering import render, stable_prefix
 from bots.slack import blocks
 from bots.slack.api import Json
 from bots.slack.errors import METHOD_REFUSED, Unsure
+from bots.slack.orphans import Orphans
 from bots.slack.posts import NO_FOOT, Foot, Goal, Posts, Step
 from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
 from bots.splitting import Piece, Splitter
 from bots.writer import RateLimited
-from core.errors import PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
+from core.errors import PlaceGone, PlatformError, PlatformUnavailable, StoreUnavailable, TokenRevoked
 from core.messages import ReplyOrder
 from core.ports import PostLog
 
 PIECE_MAX = 10_000  # `markdown_text` takes 12,000, and closing a fence costs some
 REFUSALS_MAX = 4
-CLOCK_SKEW_SECONDS = 3.0
+STORE_PATIENCE = (0.1, 0.4, 1.0)  # seconds between tries to write down a post that is there already
 
 _METHODS = {
     "start": "chat.startStream",
@@ -56,6 +58,8 @@ class Outlet:
         self._status = status
         self._clock = clock
         self._posts = Posts(order.posts)
+        self._orphans = Orphans(order, workspace)
+        self._sought = order.attempt <= 1
         self._splitter = Splitter(PIECE_MAX)
         self._fed = ""
         self._streaming: bool | None = None
@@ -79,6 +83,8 @@ class Outlet:
         if step is None:
             return
         if step.act in {"start", "post"}:
+            if not self._sought and await self._adopt_earlier(step):
+                return  # now there is another next call
             await self._status.end()
         asked_at = time.time()
         try:
@@ -141,20 +147,40 @@ class Outlet:
         self._posts.done(step, ts, self._clock())
         if step.act in {"start", "post"}:
             self._status.taken_away()
-            await self._log.add(step.ordinal, f"{self._order.channel}:{ts}", step.start)
+            await self._own(step.ordinal, ts, step.start)
         elif step.act == "update":
             await self._status.end(clear=True)
         if step.act == "delete":
-            await self._log.drop(step.ordinal)
+            await _insist(lambda: self._log.drop(step.ordinal))
         elif step.last:
-            await self._log.close(step.ordinal)
+            await _insist(lambda: self._log.close(step.ordinal))
+
+    async def _own(self, ordinal: int, ts: str, start: int) -> None:
+        await _insist(lambda: self._log.add(ordinal, f"{self._order.channel}:{ts}", start))
+
+    async def _adopt(self, ts: str, start: int) -> None:
+        """A post turned out to be there already: the answer goes on in it."""
+        self._posts.adopt(ts)
+        log.info("slack.post_adopted", turn=self._order.turn, ts=ts)
+        await self._own(len(self._posts) - 1, ts, start)
+
+    async def _adopt_earlier(self, step: Step) -> bool:
+        """Before the first post of a later attempt: whether an earlier one made posts that it could not write down."""
+        found = await self._orphans.of_earlier_attempts(step.text, self._known)
+        self._sought = True
+        for ts in found:
+            await self._adopt(ts, step.start)
+        return bool(found)
+
+    @property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._posts[ordinal].ts for ordinal in range(len(self._posts)))
 
     async def _look_again(self, step: Step, asked_at: float) -> None:
         """The call may have been carried out. A new post is looked for; everything else can be done twice."""
         if step.act in {"start", "post"}:
-            if ts := await self._orphan(asked_at):
-                self._posts.adopt(ts)
-                await self._log.add(step.ordinal, f"{self._order.channel}:{ts}", step.start)
+            if ts := await self._orphans.since(asked_at, self._known):
+                await self._adopt(ts, step.start)
         elif step.act != "delete":
             self._posts.lost(step.ordinal, ended=step.act == "update")
 
@@ -181,24 +207,15 @@ class Outlet:
         else:
             raise error
 
-    async def _orphan(self, asked_at: float) -> str | None:
-        """A post of ours in this thread, made since `asked_at` (epoch seconds), that this answer does not know.
 
-        A conversation has one turn at a time: such a post is the one whose making was in doubt.
-        """
-        thread_ts = self._order.address["thread_ts"]
-        oldest = f"{max(float(thread_ts), asked_at - CLOCK_SKEW_SECONDS):.6f}"
-        where = {"channel": self._order.channel, "ts": thread_ts, "oldest": oldest, "limit": "50"}
-        answer = await self._workspace.api.read("conversations.replies", where)
-        known = {self._posts[ordinal].ts for ordinal in range(len(self._posts))}
-        found = [
-            str(message["ts"])
-            for message in answer.get("messages") or ()
-            if message.get("user") == self._workspace.bot.user
-            and message.get("ts") not in known
-            and float(message["ts"]) >= float(oldest)
-        ]
-        return found[-1] if found else None
+async def _insist(write: Callable[[], Awaitable[None]]) -> None:
+    """A post that no row owns would be made again by the next attempt. Raises StoreUnavailable in the end."""
+    for seconds in STORE_PATIENCE:
+        try:
+            return await write()
+        except StoreUnavailable:
+            await asyncio.sleep(seconds)
+    return await write()
 
 
 def _content(step: Step) -> dict[str, object]:

@@ -11,22 +11,28 @@ from dataclasses import dataclass
 import structlog
 
 from bots.slack.api import Json, SlackApi
+from bots.slack.errors import METHOD_REFUSED
 from bots.slack.inbound import Profile
 from bots.writer import RateLimited
-from core.errors import PlatformError
+from core.errors import PlatformError, PlatformUnavailable
 
 KEPT_SECONDS = 3600.0
 FAILURE_KEPT_SECONDS = 60.0
+UNAVAILABLE_KEPT_SECONDS = 2.0
 PEOPLE_MAX = 5000
 PATIENCE_SECONDS = 0.7
+SETTLED_SECONDS = 1.5  # the acknowledgement must leave within three
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """`settled`: Slack has said what it will say about this person, if only that it says nothing."""
+
     profile: Profile | None
     until: float
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class People:
         self._clock = clock
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._asked: dict[str, _Question] = {}
+        self._refusals: set[str] = set()
 
     async def profiles(self, users: Iterable[str], patience: float = PATIENCE_SECONDS) -> dict[str, Profile]:
         """Those of `users` who are known `patience` seconds after they were first asked for; never raises."""
@@ -54,6 +61,12 @@ class People:
             await asyncio.wait({question.task for question in waiting}, timeout=left)
         found = {user: entry.profile for user in wanted if (entry := self._known.get(user))}
         return {user: profile for user, profile in found.items() if profile is not None}
+
+    async def is_settled(self, user: str, patience: float = SETTLED_SECONDS) -> bool:
+        """Whether Slack has said who this is, or that it never will; False: it is worth asking again later."""
+        await self.profiles([user], patience)
+        entry = self._known.get(user)
+        return entry is not None and (entry.profile is not None or entry.settled)
 
     async def close(self) -> None:
         tasks = [question.task for question in self._asked.values()]
@@ -76,17 +89,28 @@ class People:
         try:
             answer = await self._api.read("users.info", {"user": user})
         except RateLimited as error:
-            self._keep(user, None, error.retry_after)
+            self._keep(user, None, error.retry_after, settled=False)
+        except PlatformUnavailable as error:
+            log.info("slack.person_not_told", user=user, code=error.code)
+            self._keep(user, None, UNAVAILABLE_KEPT_SECONDS, settled=False)
         except PlatformError as error:
-            log.warning("slack.person_unknown", user=user, code=error.code)
+            self._tell_refusal(user, str(error.code))
             self._keep(user, None, FAILURE_KEPT_SECONDS)
         else:
             self._keep(user, _profile(answer.get("user") or {}, user), KEPT_SECONDS)
 
-    def _keep(self, user: str, profile: Profile | None, seconds: float) -> None:
+    def _tell_refusal(self, user: str, code: str) -> None:
+        """What holds for everybody is said once: with `users:read` missing, each look-up fails alike."""
+        if code not in METHOD_REFUSED:
+            log.warning("slack.person_unknown", user=user, code=code)
+        elif code not in self._refusals:
+            self._refusals.add(code)
+            log.warning("slack.people_unknown", code=code, effect="guests cannot be told from members")
+
+    def _keep(self, user: str, profile: Profile | None, seconds: float, *, settled: bool = True) -> None:
         if profile is None and (old := self._known.get(user)):
             profile = old.profile  # what was true an hour ago is better than nothing
-        self._known[user] = _Entry(profile, self._clock() + seconds)
+        self._known[user] = _Entry(profile, self._clock() + seconds, settled)
         self._known.move_to_end(user)
         while len(self._known) > PEOPLE_MAX:
             self._known.popitem(last=False)

@@ -16,7 +16,7 @@ from bots.slack.posts import NO_FOOT, Foot
 from bots.slack.workspace import SlackWorkspace
 from bots.splitting import split
 from bots.writer import RateLimited
-from core.errors import PlatformUnavailable
+from core.errors import PlatformError, PlatformUnavailable
 from core.messages import Answer, ReplyOrder
 
 USES = 5  # in 30 minutes
@@ -49,7 +49,7 @@ class PrivateReply:
 
     async def finish(self, answer: Answer) -> None:
         await self.abandon()
-        notes = tuple(sentence(notice, platform="slack") for notice in answer.notices)
+        notes = blocks.small_print([sentence(notice, platform="slack") for notice in answer.notices])
         texts = [piece.text for piece in split(render(answer.text, "slack"), PIECE_MAX)]
         if not texts and not notes:
             await self._respond({"delete_original": True})
@@ -60,6 +60,10 @@ class PrivateReply:
             body = _body(text, foot if last else NO_FOOT, replace=number == 0)
             if not await self._respond(body):
                 await self._write_directly(body)
+
+    def error(self) -> PlatformError | None:
+        """None: what the `response_url` refuses can still be written in a direct message."""
+        return None
 
     async def abandon(self) -> None:
         # A call under way is waited for: cut off, it could still arrive, after the final text.

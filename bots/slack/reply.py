@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bots.replies import sentence, status_text
+from bots.slack.blocks import small_print
 from bots.slack.outlet import Outlet
 from bots.slack.posts import Foot
 from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
+from core.errors import PlatformError, PlatformUnavailable
 from core.messages import Answer, ReplyOrder
 from core.ports import PostLog
 
@@ -16,7 +18,8 @@ class SlackReply:
 
     def __init__(self, order: ReplyOrder, workspace: SlackWorkspace, posts: PostLog) -> None:
         self._words = status_text("thinking", 0)
-        self._status = StatusLine(workspace.api, order.channel, order.address["thread_ts"], self._post_status)
+        thread_ts, sign = order.address["thread_ts"], workspace.signs.take_over(order.turn)
+        self._status = StatusLine(workspace.api, order.channel, thread_ts, self._post_status, earlier=sign)
         self._outlet = Outlet(order, workspace, posts, self._status)
         self._lane = workspace.writer.open(self._outlet)
         self._status.show(self._words)
@@ -31,11 +34,16 @@ class SlackReply:
 
     async def finish(self, answer: Answer) -> None:
         self._outlet.text = answer.text
-        self._outlet.foot = Foot(notes=tuple(sentence(notice, platform="slack") for notice in answer.notices))
+        self._outlet.foot = Foot(notes=small_print([sentence(notice, platform="slack") for notice in answer.notices]))
         try:
             await self._lane.finish()
         finally:
             await self._status.end(clear=not answer.text and not answer.notices)
+
+    def error(self) -> PlatformError | None:
+        """Why Slack takes nothing more here. That it cannot be reached right now is no such reason."""
+        error = self._lane.error
+        return error if isinstance(error, PlatformError) and not isinstance(error, PlatformUnavailable) else None
 
     async def abandon(self) -> None:
         self._lane.close()

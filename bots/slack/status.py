@@ -18,7 +18,10 @@ log = structlog.get_logger()
 
 
 class StatusLine:
-    """Shown at once and kept until `end`. `refused` is called when Slack will not show one here."""
+    """Shown at once and kept until `end`. `refused` is called when Slack will not show one here.
+
+    `earlier`: a status of somebody else that is on its way, to be waited for.
+    """
 
     def __init__(
         self,
@@ -27,12 +30,14 @@ class StatusLine:
         thread_ts: str,
         refused: Callable[[], None],
         refresh: float = REFRESH_SECONDS,
+        earlier: asyncio.Task[None] | None = None,
     ) -> None:
         self._api = api
         self._channel = channel
         self._thread_ts = thread_ts
         self._refused = refused
         self._refresh = refresh
+        self._earlier = earlier
         self._text = ""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +70,8 @@ class StatusLine:
         self._shown = False
 
     async def _keep(self) -> None:
+        if self._earlier is not None:
+            await asyncio.wait({self._earlier})
         while not self._ended:
             self._changed.clear()
             if not await self._set(self._text):

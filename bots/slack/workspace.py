@@ -14,6 +14,7 @@ from bots.slack.api import SlackApi, web_client
 from bots.slack.files import Files
 from bots.slack.inbound import Bot
 from bots.slack.people import People
+from bots.slack.signs import Signs
 from bots.writer import Writer
 from core.errors import TokenRevoked
 from core.messages import WorkspaceKey
@@ -25,6 +26,7 @@ LIMITS: Mapping[str, Limit] = {
     "chat.stopStream": Limit(20, 60.0),
     "chat.update": Limit(50, 60.0, kept=4),
     "chat.delete": Limit(50, 60.0),
+    "assistant.threads.setStatus": Limit(600, 60.0),
     "chat.postMessage": Limit(1, 1.0),
 }
 
@@ -45,6 +47,7 @@ class SlackWorkspace:
     files: Files
     writer: Writer
     streams: StreamAllowance
+    signs: Signs
     session: aiohttp.ClientSession
 
     @classmethod
@@ -66,8 +69,10 @@ class SlackWorkspace:
             enterprise=str(enterprise) if enterprise else None,
         )
         files = Files(http, api, api_url, token, readable="files:read" in scopes)
-        return cls(bot, scopes, api, People(api), files, Writer(limit), StreamAllowance(), session)
+        writer = Writer(limit)
+        return cls(bot, scopes, api, People(api), files, writer, StreamAllowance(), Signs(api, writer), session)
 
     async def close(self) -> None:
+        await self.signs.close()
         await self.writer.close()
         await self.people.close()
