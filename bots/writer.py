@@ -18,6 +18,7 @@ from core.errors import PlatformUnavailable
 FINAL_ATTEMPTS = 6
 _FIRST_BACKOFF = 0.5  # seconds, doubled with each failure in a row
 _LONGEST_BACKOFF = 8.0
+_ASKED_EVERY = 0.1  # seconds between two questions to an outlet what it would send
 _SHORTEST_PAUSE = 0.25  # after a refusal that names no time, or none worth the name
 _SHORTEST_SLEEP = 0.001
 
@@ -53,14 +54,16 @@ class Lane:
         self.finishing = False
         self.wanting = False
         self.writing = False
+        self.stale = False  # something new came since the outlet was last asked
+        self.ask_at = 0.0
         self.failures = 0
         self.error: BaseException | None = None
         self.done = asyncio.Event()
 
     def touch(self) -> None:
         """Something new can be shown. Never waits, costs next to nothing when a write is due anyway."""
-        if not (self.wanting or self.writing or self.done.is_set()):
-            self._writer.consider(self)
+        if not (self.wanting or self.writing or self.stale or self.done.is_set()):
+            self._writer.consider_soon(self)
 
     async def finish(self) -> None:
         """Return when everything has been written, or the lane was closed.
@@ -128,6 +131,16 @@ class Writer:
         self._ask(lane)
         self._pump()
 
+    def consider_soon(self, lane: Lane) -> None:
+        """The same, for the chunks of a model: an outlet is asked a few times a second, not for each of them."""
+        now = self._clock()
+        if now >= lane.ask_at:
+            lane.ask_at = now + _ASKED_EVERY
+            self.consider(lane)
+        else:
+            lane.stale = True
+            self._wake_at(lane.ask_at, now)
+
     def release(self, lane: Lane) -> None:
         """Forget a lane: it is done, has failed or was given up."""
         self._lanes.pop(lane.number, None)
@@ -154,9 +167,15 @@ class Writer:
         """Start every write that may start now, and set the timer for the next."""
         while not self._closing:
             now = self._clock()
+            stale = [lane for lane in self._lanes.values() if lane.stale]
+            for lane in stale:
+                if lane.ask_at <= now:
+                    lane.stale, lane.ask_at = False, now + _ASKED_EVERY
+                    self._ask(lane)
             turn = self._schedule.next(now)
             if turn.lane is None:
-                self._wake_at(turn.wake, now)
+                wakes = [lane.ask_at for lane in stale if lane.stale]
+                self._wake_at(min([*wakes, turn.wake] if turn.wake is not None else wakes, default=None), now)
                 return
             lane = self._lanes[turn.lane]
             due = self._schedule.wish(turn.lane)

@@ -139,8 +139,9 @@ def begin(
         created_at=now,
         last_at=message.sent_at,
     )
-    number = connection.execute(row.returning(_conversation.c.id)).scalar_one()
-    return by_id(connection, workspace, number)
+    made = _read(connection.execute(row.returning(_conversation)).first())
+    assert made is not None  # noqa: S101 - an insert that returns gives its row
+    return made
 
 
 def change(connection: Connection, conversation: int, **values: Any) -> None:

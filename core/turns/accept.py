@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.messages import LOCAL, Accepted, ConversationKind, IncomingMessage, Quoted, storable
+from core.messages import LOCAL, Accepted, ConversationKind, IncomingMessage, Quoted, WorkspaceKey, storable
 from core.ports import Clock, TurnQueue
 from core.settings import Settings
 from core.store import conversations, turns, workspaces
@@ -14,6 +14,7 @@ from core.turns.controls import Controls
 
 _NOT_KEPT = ("too_long", "external", "workspace_not_allowed")  # commands whose words are nobody's business
 _ON_A_CONVERSATION = ("cost", "reset", "leave")
+_SEEN_AT_MOST = 10_000  # ids of committed questions that are remembered, to answer their twins at once
 _ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
 
 
@@ -28,6 +29,7 @@ class Acceptance:
         self._queue = queue
         self._controls = controls
         self._clock = clock
+        self._seen: dict[tuple[WorkspaceKey, str, str], None] = {}
         self._longest = settings.history_tokens * commands.CHARACTERS_PER_TOKEN
 
     async def accept(self, message: IncomingMessage) -> Accepted:
@@ -35,14 +37,23 @@ class Acceptance:
         message = storable(message)
         if not self._may_concern_us(message) and not await self._known_place(message):
             return Accepted("ignored")
+        known = (message.workspace, message.source, message.source_id)
+        if known in self._seen:  # a twin or a redelivery of what is stored as addressed: nothing can be added to it
+            return Accepted("duplicate")
         accepted, conversation, stopping = await self._database.write(
             lambda connection: self._store(connection, message)
         )
         if accepted.turn is not None and conversation is not None:
+            self._remember(known)
             self._queue.put(accepted.turn, conversation)  # a command has a line of its own
         for turn in stopping:
             self._controls.interrupt(turn)
         return accepted
+
+    def _remember(self, known: tuple[WorkspaceKey, str, str]) -> None:
+        self._seen[known] = None
+        if len(self._seen) > _SEEN_AT_MOST:
+            del self._seen[next(iter(self._seen))]
 
     def _may_concern_us(self, message: IncomingMessage) -> bool:
         return message.mentioned or message.kind in _ALONE
