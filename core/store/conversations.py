@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, func, insert, literal, or_, select, update
 
 from core.messages import Attachment, ConversationKind, IncomingMessage
 from core.store import tables
@@ -70,19 +70,29 @@ class StoredAttachment:
     refusal: str | None
 
 
+# Built once: to build a statement costs about as much as to run it.
+_BY_ROOT = select(_conversation).where(
+    _conversation.c.workspace_id == bindparam("workspace"),
+    _conversation.c.channel == bindparam("channel"),
+    _conversation.c.root == bindparam("root"),
+)
+_BY_ID = select(_conversation).where(
+    _conversation.c.workspace_id == bindparam("workspace"), _conversation.c.id == bindparam("id")
+)
+_KNOWN = select(_message.c.id, _message.c.conversation_id, _message.c.addressed).where(
+    _message.c.workspace_id == bindparam("workspace"),
+    _message.c.source == bindparam("source"),
+    _message.c.source_id == bindparam("id"),
+)
+
+
 def by_root(connection: Connection, workspace: int, channel: str, root: str) -> Conversation | None:
     """The conversation of a thread."""
-    where = (
-        _conversation.c.workspace_id == workspace,
-        _conversation.c.channel == channel,
-        _conversation.c.root == root,
-    )
-    return _read(connection.execute(select(_conversation).where(*where)).first())
+    return _read(connection.execute(_BY_ROOT, {"workspace": workspace, "channel": channel, "root": root}).first())
 
 
 def by_id(connection: Connection, workspace: int, conversation: int) -> Conversation:
-    where = (_conversation.c.workspace_id == workspace, _conversation.c.id == conversation)
-    found = _read(connection.execute(select(_conversation).where(*where)).first())
+    found = _read(connection.execute(_BY_ID, {"workspace": workspace, "id": conversation}).first())
     assert found is not None  # noqa: S101 - callers hold an id that a foreign key keeps alive
     return found
 
@@ -149,12 +159,16 @@ def change(connection: Connection, conversation: int, **values: Any) -> None:
     connection.execute(update(_conversation).where(_conversation.c.id == conversation).values(**values))
 
 
+def next_seq(connection: Connection, conversation: int, now: datetime) -> int:
+    """Counts one message more; returns its place in the conversation."""
+    counted = update(_conversation).where(_conversation.c.id == conversation)
+    counted = counted.values(last_seq=_conversation.c.last_seq + 1, last_at=now)
+    return int(connection.execute(counted.returning(_conversation.c.last_seq)).scalar_one())
+
+
 def known(connection: Connection, workspace: int, source: str, source_id: str) -> KnownMessage | None:
     """The message, if it was stored before."""
-    query = select(_message.c.id, _message.c.conversation_id, _message.c.addressed).where(
-        _message.c.workspace_id == workspace, _message.c.source == source, _message.c.source_id == source_id
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_KNOWN, {"workspace": workspace, "source": source, "id": source_id}).first()
     return KnownMessage(row.id, row.conversation_id, row.addressed) if row else None
 
 
@@ -164,7 +178,8 @@ def mark_addressed(connection: Connection, message: int, role: str) -> None:
 
 def append(
     connection: Connection,
-    conversation: Conversation,
+    workspace: int,
+    conversation: int,
     *,
     seq: int,
     role: str,
@@ -178,8 +193,8 @@ def append(
 ) -> int:
     """Adds a message; returns its number."""
     row = insert(_message).values(
-        workspace_id=conversation.workspace,
-        conversation_id=conversation.id,
+        workspace_id=workspace,
+        conversation_id=conversation,
         seq=seq,
         role=role,
         source=source,

@@ -35,13 +35,11 @@ class StoredPosts:
         self._turn = turn
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
-        row = insert(_post).values(
-            workspace_id=self._workspace, turn_id=self._turn, ordinal=ordinal, platform_id=platform_id, start=start
-        )
+        values = {"ordinal": ordinal, "platform_id": platform_id, "start": start, "closed": False}
 
         def replace(connection: Connection) -> None:
-            connection.execute(delete(_post).where(*self._where(ordinal)))
-            connection.execute(row)
+            if connection.execute(update(_post).where(*self._where(ordinal)).values(values)).rowcount == 0:
+                connection.execute(insert(_post).values(workspace_id=self._workspace, turn_id=self._turn, **values))
 
         await self._database.write(replace)
 
@@ -64,16 +62,22 @@ def of_turn(connection: Connection, workspace: int, turn: int) -> tuple[Post, ..
     return tuple(Post(row.ordinal, row.platform_id, row.start, row.closed) for row in rows)
 
 
-def ensure_control(
+def add_control(
     connection: Connection, workspace: int, turn: int, kind: str, person: int, new_id: str, now: datetime
 ) -> str:
-    """The id of a turn's button of that kind: the one it has, or `new_id`."""
-    query = select(_control.c.id).where(_control.c.turn_id == turn, _control.c.kind == kind)
-    if (known := connection.execute(query).scalar()) is not None:
-        return str(known)
+    """Makes a turn's button of that kind; returns its id."""
     row = {"id": new_id, "workspace_id": workspace, "turn_id": turn, "kind": kind, "person_id": person}
     connection.execute(insert(_control).values(**row, created_at=now))
     return new_id
+
+
+def control_of(connection: Connection, workspace: int, turn: int, kind: str) -> str | None:
+    """The id of a turn's button of that kind, if it has one."""
+    query = select(_control.c.id).where(
+        _control.c.workspace_id == workspace, _control.c.turn_id == turn, _control.c.kind == kind
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else str(found)
 
 
 def control(connection: Connection, workspace: int, control_id: str) -> Control | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from core.messages import Answer, Notice
 from core.store import tables
@@ -70,6 +70,17 @@ def put(
     return int(connection.execute(row.returning(_turn.c.id)).scalar_one())
 
 
+# Built once: to build a statement costs about as much as to run it.
+_CLAIMED = (
+    select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
+    .add_columns(_message.c.source_id, _message.c.text, _message.c.person_id, _person.c.external_id.label("asker"))
+    .join_from(_turn, _workspace, _workspace.c.id == _turn.c.workspace_id)
+    .join(_message, _message.c.id == _turn.c.message_id)
+    .join(_person, _person.c.id == _message.c.person_id)
+    .where(_turn.c.id == bindparam("id"))
+)
+
+
 def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
     """queued → running under a lease, one attempt more. None: somebody else has it, or it is over."""
     claimed = (
@@ -84,15 +95,7 @@ def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
     )
     if connection.execute(claimed).rowcount != 1:
         return None
-    query = (
-        select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
-        .add_columns(_message.c.source_id, _message.c.text, _message.c.person_id, _person.c.external_id.label("asker"))
-        .join_from(_turn, _workspace, _workspace.c.id == _turn.c.workspace_id)
-        .join(_message, _message.c.id == _turn.c.message_id)
-        .join(_person, _person.c.id == _message.c.person_id)
-        .where(_turn.c.id == turn)
-    )
-    row = connection.execute(query).one()
+    row = connection.execute(_CLAIMED, {"id": turn}).one()
     return Turn(
         id=row.id,
         attempt=row.attempt,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from core.messages import Person, WorkspaceKey
 from core.store import tables
@@ -13,11 +13,18 @@ from core.store.database import Connection
 _workspace = tables.Workspace.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 
+# Built once: to build a statement costs about as much as to run it.
+_FIND = select(_workspace.c.id).where(
+    _workspace.c.platform == bindparam("platform"), _workspace.c.external_id == bindparam("id")
+)
+_FIND_PERSON = select(_person.c.id, _person.c.name).where(
+    _person.c.workspace_id == bindparam("workspace"), _person.c.external_id == bindparam("id")
+)
+
 
 def find(connection: Connection, key: WorkspaceKey) -> int | None:
     """The workspace's own number, or None when nothing of it is stored."""
-    query = select(_workspace.c.id).where(_workspace.c.platform == key.platform, _workspace.c.external_id == key.id)
-    return connection.execute(query).scalar()
+    return connection.execute(_FIND, {"platform": key.platform, "id": key.id}).scalar()
 
 
 def ensure(connection: Connection, key: WorkspaceKey, now: datetime) -> int:
@@ -30,10 +37,7 @@ def ensure(connection: Connection, key: WorkspaceKey, now: datetime) -> int:
 
 def ensure_person(connection: Connection, workspace: int, person: Person) -> int:
     """The person's own number; made when new, renamed when the name has changed."""
-    query = select(_person.c.id, _person.c.name).where(
-        _person.c.workspace_id == workspace, _person.c.external_id == person.id
-    )
-    known = connection.execute(query).first()
+    known = connection.execute(_FIND_PERSON, {"workspace": workspace, "id": person.id}).first()
     if known is None:
         row = insert(_person).values(workspace_id=workspace, external_id=person.id, name=person.name)
         return int(connection.execute(row.returning(_person.c.id)).scalar_one())
@@ -44,5 +48,4 @@ def ensure_person(connection: Connection, workspace: int, person: Person) -> int
 
 def find_person(connection: Connection, workspace: int, external_id: str) -> int | None:
     """The person's own number, or None."""
-    query = select(_person.c.id).where(_person.c.workspace_id == workspace, _person.c.external_id == external_id)
-    return connection.execute(query).scalar()
+    return connection.execute(_FIND_PERSON, {"workspace": workspace, "id": external_id}).scalar()

@@ -103,7 +103,8 @@ class Acceptance:
             seq += 1
             number = conversations.append(
                 connection,
-                conversation,
+                workspace,
+                conversation.id,
                 seq=seq,
                 role=role,
                 source=message.source,
@@ -158,7 +159,8 @@ class Acceptance:
         person = workspaces.ensure_person(connection, conversation.workspace, quoted.author)
         number = conversations.append(
             connection,
-            conversation,
+            conversation.workspace,
+            conversation.id,
             seq=seq + 1,
             role="person",
             source="message",

@@ -37,7 +37,9 @@ class Controls:
 
     def ensure_stop(self, connection: Connection, turn: turns.Turn) -> str:
         """The id of the turn's Stop button."""
-        return posts.ensure_control(
+        if turn.attempt > 1 and (known := posts.control_of(connection, turn.workspace, turn.id, STOP)) is not None:
+            return known
+        return posts.add_control(
             connection,
             turn.workspace,
             turn.id,

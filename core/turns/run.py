@@ -205,12 +205,12 @@ class Runner:
         return answer
 
     def _append(self, connection: Connection, turn: Turn, answer: Answer) -> int:
-        conversation = conversations.by_id(connection, turn.workspace, turn.conversation)
         now = self._clock.now()
-        number = conversations.append(
+        return conversations.append(
             connection,
-            conversation,
-            seq=conversation.last_seq + 1,
+            turn.workspace,
+            turn.conversation,
+            seq=conversations.next_seq(connection, turn.conversation, now),
             role="assistant",
             source="turn",
             source_id=str(turn.id),
@@ -220,8 +220,6 @@ class Runner:
             addressed=False,
             sent_at=now,
         )
-        conversations.change(connection, conversation.id, last_seq=conversation.last_seq + 1, last_at=now)
-        return number
 
     async def _kept(self, turn: Turn) -> Answer:
         text, kept = "", turn.answer_id
