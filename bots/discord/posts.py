@@ -21,6 +21,7 @@ from core.messages import Answer, ReplyOrder
 from core.ports import PostLog
 
 LONGEST_POST = 2000
+_NEARLY_FULL = LONGEST_POST - 400
 _log = structlog.get_logger()
 
 
@@ -117,6 +118,9 @@ class AnswerPosts:
                 await self._edit(number, self._wanted[number])
             else:
                 await self._send(number, self._wanted[number])
+            for other, (shown, wanted) in enumerate(zip(self._shown, self._wanted, strict=False)):
+                if (shown.content, shown.buttons) == (wanted.content, wanted.buttons):
+                    await self._mark(other, wanted)  # it became whole without a write of its own
 
     async def rest(self) -> None:
         """Returns when no write is under way."""
@@ -188,7 +192,10 @@ class AnswerPosts:
         for number, piece in enumerate(self._splitter.feed(rendered)):
             content = (self._lead if number == 0 else "") + piece.text
             closed = final or piece.settled
-            self._wanted.append(_Wanted(content, piece.start, buttons=not closed, closed=closed))
+            # A post that is nearly full loses its button with its next words: a write of its own would cost people
+            # more than a second of text, and the next post has a button soon.
+            buttons = not closed and len(content) < _NEARLY_FULL
+            self._wanted.append(_Wanted(content, piece.start, buttons=buttons, closed=closed))
             if not closed:
                 break  # a further post is opened when this one can change no more
         if self._answer is not None:

@@ -120,24 +120,39 @@ async def test_the_posts_of_a_whole_answer_are_its_pieces() -> None:
     assert [entry for entry in log.entries if entry[0].startswith("p")] == [
         (f"p{number}", piece.start) for number, piece in enumerate(pieces)
     ]
-    assert [entry for entry in log.entries if entry[0] == "closed"] == [
-        ("closed", number) for number in range(len(pieces))
-    ]
+    full = [("closed", number) for number in range(len(pieces) - 1)]  # the last one is closed with its turn
+    assert [entry for entry in log.entries if entry[0] == "closed"][: len(full)] == full
 
 
 async def test_only_the_newest_open_post_has_the_stop_button_and_a_finished_answer_none() -> None:
     place = MemoryPlace()
     posts = AnswerPosts(order(), MemoryLog(), place)
-    posts.add(PARAGRAPHS)
+    text = PARAGRAPHS[: LONGEST_POST + 700]  # two posts, the second far from full
+    posts.add(text)
     await drain(posts)
     rows = [components for _, components in place.posts.values()]
     assert rows[-1] == stop_row("stop-7")
     assert all(row == [] for row in rows[:-1])
     assert len(rows) > 1
-    posts.conclude(Answer(PARAGRAPHS, "cancelled", (Notice("stopped"),)))
+    posts.conclude(Answer(text, "cancelled", (Notice("stopped"),)))
     await drain(posts, final=True)
     assert all(components == [] for _, components in place.posts.values())
     assert place.contents[-1].endswith("\n-# Stopped.")
+
+
+async def test_a_nearly_full_post_loses_its_button_with_its_words_and_costs_no_write_of_its_own() -> None:
+    place = MemoryPlace()
+    posts = AnswerPosts(order(), MemoryLog(), place)
+    writes = 0
+    for _ in range(60):
+        posts.add("some words more, and yet some more. ")
+        while posts.pending(final=False) is not None:
+            before = list(place.contents)
+            await posts.write(final=False)
+            writes += 1
+            assert place.contents != before, "each write shows new words"
+    assert writes > 50
+    assert len(place.posts) == 2
 
 
 async def test_a_second_post_is_opened_only_when_the_first_can_change_no_more() -> None:
