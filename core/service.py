@@ -203,7 +203,7 @@ def open_core(settings: Settings, *, clock: Clock | None = None, model: Language
     catalogue = Catalogue.load(settings.catalogue_file)
     home = home_of(settings)
     database = Database.open(settings.database_file)
-    client = MistralClient(home)
+    client = MistralClient(home, catalogue=catalogue)
     choice = ModelChoice(settings, catalogue, clock)
     queue = LocalQueue(settings.max_concurrent_turns)
     controls = Controls(settings, database, clock)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from core.chat import ReasoningEffort
 from core.mistral.models import ImageGrid, Model, PagePrice, Price, Status
 
 EXAMPLE = (
@@ -53,6 +54,7 @@ class _ModelRow(_Row, frozen=True):
     vision: bool = False
     audio: bool = False
     tools: bool | None = None
+    reasoning: tuple[ReasoningEffort, ...] = ()
     image_grid: _GridRow | None = None
     retired_on: date | None = None
     replacement: Name | None = None
@@ -116,6 +118,7 @@ def _model(row: _ModelRow) -> Model:
         vision=row.vision,
         audio=row.audio,
         tools=row.tools,
+        reasoning=row.reasoning,
         image_grid=ImageGrid(grid.patch, grid.merge, grid.max_side) if grid is not None else None,
         retired_on=row.retired_on,
         replacement=row.replacement,

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import msgspec
-import structlog
 
-from core.chat import ChatRequest, Delta, Finish
-from core.errors import FirstByteTimeout, ModelError, ModelUnreachable, SilenceTimeout
+from core.chat import ChatRequest, Completion, Delta, Finish, FinishReason, Usage
+from core.errors import FirstByteTimeout, ModelError, ModelUnreachable, SilenceTimeout, StreamCut
 from core.mistral import errors, wire
 from core.mistral.providers.home import Home
-from core.mistral.stream import AnswerParser, read_whole
+from core.mistral.stream import AnswerCut, AnswerParser, as_events, read_completion
+from core.mistral.tool_ids import ToolIds
 from core.mistral.watch import Watch
 
-_log = structlog.get_logger()
+if TYPE_CHECKING:  # it reads TOML, which only those who have one need
+    from core.mistral.catalogue import Catalogue
+
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
 _ERROR_BODY_LIMIT = 64 * 1024
 _WHOLE_BODY_LIMIT = 16 * 1024 * 1024
@@ -34,16 +34,20 @@ _TRANSPORT_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
 class Timeouts:
     """Seconds. `first_byte`: from sending to the answer's head, and from there to its first event.
 
-    `silence`: between two events; comments that only keep the connection open are no events.
+    `silence`: between two events; comments that only keep the connection open are no events. `whole`: to the head of an
+    answer that is not streamed.
     """
 
     connect: float = 10.0
     first_byte: float = 60.0
     silence: float = 45.0
+    whole: float = 300.0
 
 
 def shared_http(home: Home, timeouts: Timeouts) -> httpx.AsyncClient:
     """The connection pool for that home; the environment's proxies are used, but not to reach this machine itself."""
+    from importlib import metadata  # 20 ms, which only those who build a pool need
+
     try:
         version = metadata.version("bise")
     except metadata.PackageNotFoundError:
@@ -58,10 +62,21 @@ def shared_http(home: Home, timeouts: Timeouts) -> httpx.AsyncClient:
 
 
 class MistralClient:
-    """Calls the models of one home. Safe for any number of calls at once; `http` given from outside is not closed."""
+    """Calls the models of one home. Safe for any number of calls at once; `http` given from outside is not closed.
 
-    def __init__(self, home: Home, *, http: httpx.AsyncClient | None = None, timeouts: Timeouts | None = None) -> None:
+    `catalogue`: what each model can do; without it nothing is asked that only some models take.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        http: httpx.AsyncClient | None = None,
+        timeouts: Timeouts | None = None,
+        catalogue: Catalogue | None = None,
+    ) -> None:
         self.home = home
+        self._catalogue = catalogue
         self.timeouts = timeouts or Timeouts()
         self._http = http if http is not None else shared_http(home, self.timeouts)
         self._owns_http = http is None
@@ -77,29 +92,83 @@ class MistralClient:
         Raises a ModelError for whatever goes wrong; what was yielded before stays good. Closing the generator closes
         the connection at once.
         """
-        call = _Call(self.home.name, request.model)
-        try:
-            body = wire.build_body(request, kind=self.home.kind)
-            http_request = self._request("POST", "chat/completions", accept="text/event-stream", body=body)
-            response = await self._send(http_request)
-            call.answered(response)
+        ids = ToolIds()
+        with _Call(self.home.name, request.model) as call:
+            response = await self._ask(request, call, ids, stream=True)
+            parser = AnswerParser(correlation_id=call.correlation_id, model=request.model, ids=ids)
+            # One generator from the socket's bytes to the caller: each more would cost a tenth of the whole.
+            watch = Watch(self.timeouts.first_byte)
+            pieces = aiter(_pieces(response, parser))
             try:
-                if response.status_code != httpx.codes.OK:
-                    raise await self._refusal(response)
-                async with contextlib.aclosing(self._deltas(response, call, request.model)) as deltas:
-                    async for delta in deltas:
+                watch.start()
+                async for piece in pieces:
+                    watch.stop()
+                    if deltas := parser.feed(piece):
+                        if parser.finished or not call.began_to_answer:
+                            call.seen(deltas)
+                            watch.seconds = self.timeouts.silence
+                        for delta in deltas:
+                            yield delta
+                        watch.restart()
+                    if parser.finished or parser.failure is not None:
+                        break
+                    watch.start()
+                else:
+                    watch.stop()
+                    for delta in parser.end():
+                        call.seen([delta])
                         yield delta
+                if parser.failure is not None:
+                    raise parser.failure
+                await _drain(pieces)
+            except asyncio.CancelledError as exc:
+                if not watch.cancelled_read():
+                    raise
+                kind = SilenceTimeout if call.began_to_answer else FirstByteTimeout
+                raise kind(f"nothing came for {watch.seconds:g} s", correlation_id=call.correlation_id) from exc
+            except _TRANSPORT_ERRORS as exc:
+                raise _broken(exc, parser, call) from exc
+            finally:
+                watch.close()
+                await response.aclose()
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The whole answer at once, in exactly one HTTP request; a ModelError for whatever goes wrong.
+
+        Its head comes when all of it is made: `Timeouts.whole` is the patience for that.
+        """
+        ids = ToolIds()
+        with _Call(self.home.name, request.model) as call:
+            response = await self._ask(request, call, ids, stream=False)
+            try:
+                body = await self._read(response, _WHOLE_BODY_LIMIT)
             finally:
                 await response.aclose()
-        except ModelError as exc:
-            call.failed(exc)
-            raise
-        finally:
-            call.log()
+            completion = read_completion(body, correlation_id=call.correlation_id, model=request.model, ids=ids)
+            call.ended(completion.reason, completion.usage)
+            return completion
+
+    async def _ask(self, request: ChatRequest, call: _Call, ids: ToolIds, *, stream: bool) -> httpx.Response:
+        """Sends it; the answer's head, if it is a success."""
+        row = self._catalogue.resolve(request.model) if self._catalogue is not None else None
+        body = wire.build_body(request, kind=self.home.kind, stream=stream, model=row, ids=ids)
+        accept = "text/event-stream" if stream else "application/json"
+        patience = self.timeouts.first_byte if stream else self.timeouts.whole
+        http_request = self._request("POST", "chat/completions", accept=accept, body=body, patience=patience)
+        response = await self._send(http_request, patience)
+        call.answered(response)
+        if response.status_code != httpx.codes.OK:
+            try:
+                raise await self._refusal(response)
+            finally:
+                await response.aclose()
+        return response
 
     async def models(self) -> list[wire.ModelCard]:
         """What the home says it serves (`GET /v1/models`); a ModelError if it does not say."""
-        response = await self._send(self._request("GET", "models", accept="application/json"))
+        patience = self.timeouts.first_byte
+        http_request = self._request("GET", "models", accept="application/json", patience=patience)
+        response = await self._send(http_request, patience)
         try:
             if response.status_code != httpx.codes.OK:
                 raise await self._refusal(response)
@@ -111,26 +180,28 @@ class MistralClient:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise ModelUnreachable("the list of models is not JSON", status=response.status_code) from exc
 
-    def _request(self, method: str, path: str, *, accept: str, body: bytes | None = None) -> httpx.Request:
+    def _request(
+        self, method: str, path: str, *, accept: str, patience: float, body: bytes | None = None
+    ) -> httpx.Request:
         # Compressed events would be held back until a block is full.
         headers = {"accept": accept, "accept-encoding": "identity"}
         if self.home.api_key:
             headers["authorization"] = f"Bearer {self.home.api_key}"
         if body is not None:
             headers["content-type"] = "application/json"
-        timeouts = self.timeouts
+        connect = self.timeouts.connect
         return self._http.build_request(
             method,
             self.home.url(path),
             content=body,
             headers=headers,
-            timeout=httpx.Timeout(timeouts.first_byte, connect=timeouts.connect, pool=timeouts.connect),
+            timeout=httpx.Timeout(patience, connect=connect, pool=connect),
         )
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(self, request: httpx.Request, patience: float) -> httpx.Response:
         """Sends it and waits for the answer's head."""
         # httpx counts each read anew: a server that drips its head would never pass that limit.
-        limit = self.timeouts.connect + 2 * self.timeouts.first_byte
+        limit = self.timeouts.connect + 2 * patience
         try:
             async with asyncio.timeout(limit):
                 response = await self._http.send(request, stream=True)
@@ -160,47 +231,34 @@ class MistralClient:
             raise errors.from_transport(exc, answer_began=True) from exc
         return bytes(body[:limit])
 
-    async def _deltas(self, response: httpx.Response, call: _Call, model: str) -> AsyncGenerator[Delta, None]:
-        if response.headers.get("content-type", "").startswith("application/json"):
-            body = await self._read(response, _WHOLE_BODY_LIMIT)
-            whole, failure = read_whole(body, correlation_id=call.correlation_id, model=model)
-            call.seen(whole)
-            for delta in whole:
-                yield delta
-            if failure is not None:
-                raise failure
-            return
-        parser = AnswerParser(correlation_id=call.correlation_id, model=model)
-        compressed = response.headers.get("content-encoding", "identity") != "identity"
-        pieces = response.aiter_bytes() if compressed else response.aiter_raw()
-        watch = Watch(self.timeouts.first_byte)
-        try:
-            while not parser.finished and parser.failure is None:
-                watch.start()
-                try:
-                    piece = await anext(pieces, None)
-                except asyncio.CancelledError as exc:
-                    if not watch.cancelled_read():
-                        raise
-                    kind = SilenceTimeout if call.began_to_answer else FirstByteTimeout
-                    message = f"nothing came for {watch.seconds:g} s"
-                    raise kind(message, correlation_id=call.correlation_id) from exc
-                except _TRANSPORT_ERRORS as exc:
-                    raise errors.from_transport(exc, answer_began=True, correlation_id=call.correlation_id) from exc
-                watch.stop()
-                deltas = parser.end() if piece is None else parser.feed(piece)
-                if deltas:
-                    if parser.finished or not call.began_to_answer:
-                        call.seen(deltas)
-                        watch.seconds = self.timeouts.silence
-                    for delta in deltas:
-                        yield delta
-                    watch.restart()
-        finally:
-            watch.close()
-        if parser.failure is not None:
-            raise parser.failure
-        await _drain(pieces)
+
+def _pieces(response: httpx.Response, parser: AnswerParser) -> AsyncIterable[bytes]:
+    """The body's events as they come; decompressed where a server compresses although it was asked not to."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        return _whole_answer(response, parser)
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return response.aiter_bytes()
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - an AsyncClient's responses have no other
+    return response.stream
+
+
+async def _whole_answer(response: httpx.Response, parser: AnswerParser) -> AsyncGenerator[bytes, None]:
+    """What a server that does not stream answered, as the events of a stream."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _WHOLE_BODY_LIMIT:
+            raise httpx.ReadError("the answer is too long")
+    parser.expect(len(body))
+    yield as_events(bytes(body))
+
+
+def _broken(exc: Exception, parser: AnswerParser, call: _Call) -> ModelError:
+    """The error of a connection that broke within an answer, which knows what came before."""
+    error = errors.from_transport(exc, answer_began=True, correlation_id=call.correlation_id)
+    if isinstance(error, StreamCut):
+        return AnswerCut(str(error), text=parser.text, correlation_id=call.correlation_id)
+    return error
 
 
 async def _drain(pieces: AsyncIterator[bytes]) -> None:
@@ -222,6 +280,20 @@ class _Call:
         self.correlation_id: str | None = None
         self.began_to_answer = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, traceback: object) -> None:
+        if isinstance(exc, ModelError):
+            self._fields["outcome"] = "StreamCut" if isinstance(exc, StreamCut) else type(exc).__name__
+            if exc.code is not None:
+                self._fields["code"] = exc.code
+        import structlog  # 20 ms at the start, which those who only import this need not pay
+
+        structlog.get_logger().info(
+            "model.call", **self._fields, correlation_id=self.correlation_id, ms=self._elapsed()
+        )
+
     def answered(self, response: httpx.Response) -> None:
         self.correlation_id = errors.correlation_id(response.headers)
         self._fields["status"] = response.status_code
@@ -232,19 +304,14 @@ class _Call:
             self._fields["first_ms"] = self._elapsed()
         last = deltas[-1] if deltas else None
         if isinstance(last, Finish):
-            self._fields["outcome"] = last.reason
-            if last.usage is not None:
-                self._fields["prompt_tokens"] = last.usage.prompt_tokens
-                self._fields["completion_tokens"] = last.usage.completion_tokens
-                self._fields["cached_tokens"] = last.usage.cached_tokens
+            self.ended(last.reason, last.usage)
 
-    def failed(self, exc: ModelError) -> None:
-        self._fields["outcome"] = type(exc).__name__
-        if exc.code is not None:
-            self._fields["code"] = exc.code
-
-    def log(self) -> None:
-        _log.info("model.call", **self._fields, correlation_id=self.correlation_id, ms=self._elapsed())
+    def ended(self, reason: FinishReason, usage: Usage | None) -> None:
+        self._fields["outcome"] = reason
+        if usage is not None:
+            self._fields["prompt_tokens"] = usage.prompt_tokens
+            self._fields["completion_tokens"] = usage.completion_tokens
+            self._fields["cached_tokens"] = usage.cached_tokens
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._began) * 1000)

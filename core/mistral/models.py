@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from core.chat import Usage
+from core.chat import ReasoningEffort, Usage
 from core.errors import UnknownModel
 
 Status = Literal["current", "preview", "retired"]
@@ -58,7 +58,10 @@ class ImageGrid:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One dated model. `context` in tokens; `tools` and `output_limit` are None where nobody says."""
+    """One dated model. `context` in tokens; `tools` and `output_limit` are None where nobody says.
+
+    `reasoning`: the efforts that it takes as `reasoning_effort`; none where it does not take that field.
+    """
 
     id: str
     status: Status
@@ -69,6 +72,7 @@ class Model:
     vision: bool = False
     audio: bool = False
     tools: bool | None = None
+    reasoning: tuple[ReasoningEffort, ...] = ()
     image_grid: ImageGrid | None = None
     retired_on: date | None = None
     replacement: str | None = None

@@ -9,8 +9,28 @@ from typing import Any
 
 import msgspec
 
-from core.chat import ChatMessage, ChatRequest, FinishReason, ImagePart, Part, TextPart, Usage
+from core.chat import (
+    ChatMessage,
+    ChatRequest,
+    DocumentPart,
+    FinishReason,
+    ImagePart,
+    JsonMode,
+    JsonSchema,
+    NamedTool,
+    Part,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Usage,
+)
+from core.mistral.fitting import fitted
+from core.mistral.messages import function_name, valid_arguments
+from core.mistral.models import Model
 from core.mistral.providers.home import Kind
+from core.mistral.tool_ids import ToolIds
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -19,6 +39,15 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "error": "error",
     "model_length": "model_length",
 }
+_PLAIN_FIELDS = (  # under the same name everywhere
+    "temperature",
+    "top_p",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "presence_penalty",
+    "frequency_penalty",
+    "n",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +63,46 @@ class ModelCard:
     replacement: str | None = None
 
 
-def build_body(request: ChatRequest, *, kind: Kind = "mistral", stream: bool = True) -> bytes:
-    """The request as JSON, with only what that kind of server accepts: Mistral refuses whatever it does not know."""
+def build_body(
+    request: ChatRequest,
+    *,
+    kind: Kind = "mistral",
+    stream: bool = True,
+    model: Model | None = None,
+    ids: ToolIds | None = None,
+) -> bytes:
+    """The request as JSON, with only what that kind of server accepts: Mistral refuses whatever it does not know.
+
+    `model`: its row of the catalogue, which says what it can do. `ids` learns how tool calls were renamed.
+    Raises RequestRejected, surely unbilled, for what cannot be sent at all.
+    """
+    fit = fitted(request, kind=kind, model=model)
+    messages = (ids or ToolIds()).outward(fit.messages)
     body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [_message(message, kind) for message in request.messages],
-        "max_tokens": request.max_tokens,
+        "model": fit.model,
+        "messages": [_message(message, kind) for message in messages],
+        "max_tokens": fit.max_tokens,
         "stream": stream,
+        "stop": list(fit.stop) or None,
+        "response_format": _response_format(fit.response_format),
+        "tools": [_tool(tool) for tool in fit.tools] or None,
+        "tool_choice": _tool_choice(fit.tool_choice, kind),
     }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.top_p is not None:
-        body["top_p"] = 1 if request.temperature == 0 else request.top_p  # greedy sampling takes no other
+    for name in _PLAIN_FIELDS:
+        body[name] = getattr(fit, name)
+    if stream:
+        body["n"] = None  # a stream shows the first answer alone: others would be paid for nothing
     if kind == "mistral":
-        if request.prompt_cache_key is not None:
-            body["prompt_cache_key"] = request.prompt_cache_key
-    elif stream:
-        body["stream_options"] = {"include_usage": True}
+        body["random_seed"] = fit.random_seed
+        body["safe_prompt"] = fit.safe_prompt
+        body["prompt_cache_key"] = fit.prompt_cache_key
+        if fit.prediction is not None:
+            body["prediction"] = {"type": "content", "content": fit.prediction}
+    else:
+        body["seed"] = fit.random_seed
+        if stream:
+            body["stream_options"] = {"include_usage": True}
+    body = {name: value for name, value in body.items() if value is not None}
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError:  # half a surrogate pair, as JavaScript leaves when it cuts an emoji
@@ -59,10 +111,19 @@ def build_body(request: ChatRequest, *, kind: Kind = "mistral", stream: bool = T
 
 def _message(message: ChatMessage, kind: Kind) -> dict[str, Any]:
     content = message.content
-    return {
+    sent: dict[str, Any] = {
         "role": message.role,
         "content": content if isinstance(content, str) else [_part(part, kind) for part in content],
     }
+    if message.tool_calls:
+        sent["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+    if message.prefix and kind == "mistral":
+        sent["prefix"] = True
+    if message.role == "tool":
+        sent["tool_call_id"] = message.tool_call_id
+        if message.name is not None and kind == "mistral":
+            sent["name"] = function_name(message.name)
+    return sent
 
 
 def _part(part: Part, kind: Kind) -> dict[str, Any]:
@@ -70,8 +131,52 @@ def _part(part: Part, kind: Kind) -> dict[str, Any]:
         case TextPart(text):
             return {"type": "text", "text": text}
         case ImagePart(data, mime):
-            uri = f"data:{mime};base64,{b64encode(data).decode('ascii')}"
+            uri = _data_uri(data, mime)
             return {"type": "image_url", "image_url": uri if kind == "mistral" else {"url": uri}}
+        case DocumentPart(source, name, mime):
+            address = source if isinstance(source, str) else _data_uri(source, mime)
+            named = {"document_name": name} if name is not None else {}
+            return {"type": "document_url", "document_url": address, **named}
+        case ThinkingPart(text):
+            return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+
+def _data_uri(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{b64encode(data).decode('ascii')}"
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": function_name(call.name), "arguments": valid_arguments(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {
+        "name": function_name(tool.name),
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+    }
+    if tool.strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: ToolChoice | None, kind: Kind) -> Any:
+    if isinstance(choice, NamedTool):
+        return {"type": "function", "function": {"name": function_name(choice.name)}}
+    return "required" if choice == "any" and kind == "openai" else choice
+
+
+def _response_format(wanted: JsonMode | JsonSchema | None) -> dict[str, Any] | None:
+    match wanted:
+        case JsonMode():
+            return {"type": "json_object"}
+        case JsonSchema(name, schema, description, strict):
+            described = {"description": description} if description is not None else {}
+            document = {"name": name, "schema": dict(schema), **described, "strict": strict}
+            return {"type": "json_schema", "json_schema": document}
+        case None:
+            return None
 
 
 def _mended(value: Any) -> Any:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from core import errors
-from core.chat import ChatRequest, Delta, Finish, ImagePart, TextDelta, Usage
+from core.chat import ChatRequest, Delta, Finish, ImagePart, TextDelta, TextPart, Usage
 from core.messages import Answer, ConversationKind, Notice, Tokens, WorkspaceKey
 from core.metrics import Metrics
 from core.mistral.models import Model
@@ -325,7 +325,7 @@ class Asking:
             for part in parts:
                 if isinstance(part, ImagePart):
                     prompt += call.model.image_tokens(part.width, part.height)
-                else:
+                elif isinstance(part, TextPart | str):
                     prompt += self._estimate.text(part if isinstance(part, str) else part.text)
         return Usage(prompt, self._estimate.text(progress.text) if progress.texts else 0)
 

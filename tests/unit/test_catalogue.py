@@ -62,6 +62,13 @@ def test_an_alias_means_its_dated_model() -> None:
     assert CATALOGUE.resolve("gpt-5") is None
 
 
+def test_the_models_that_reason_on_request_say_how_hard() -> None:
+    assert {row.id: row.reasoning for row in CATALOGUE.models.values() if row.reasoning} == {
+        "mistral-medium-3-5": ("none", "high"),
+        "mistral-small-2603": ("none", "high"),
+    }
+
+
 def test_every_tier_names_a_chat_model() -> None:
     assert all(model(tier).chat for tier in TIERS)
     assert model("best").id == "mistral-medium-3-5"

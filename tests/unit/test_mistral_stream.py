@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.chat import Delta, Finish, TextDelta, ThinkingDelta, Usage
-from core.mistral.stream import AnswerParser, read_whole
+from core.mistral.stream import AnswerParser, as_events
 
 DONE = b"data: [DONE]\n\n"
 
@@ -174,7 +174,7 @@ def test_another_choice_than_the_first_is_not_mixed_in() -> None:
 def test_a_whole_document_reads_like_a_stream() -> None:
     message = {"role": "assistant", "content": "Bon\njour"}
     document = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}], "usage": USAGE}
-    deltas, failure = read_whole(json.dumps(document, indent=2).encode())
+    deltas, failure = parse(as_events(json.dumps(document, indent=2).encode()))
     assert deltas == [TextDelta("Bon\njour"), Finish("stop", Usage(7, 3), "m")]
     assert failure is None
 

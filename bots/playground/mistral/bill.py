@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import binascii
+import json
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from typing import Any
 
-from bots.playground.mistral import rules
+from bots.playground.mistral import rules, shapes
 from core.chat import Usage
 from core.mistral.models import Model
 
@@ -42,18 +43,28 @@ class BilledCall:
 
 
 def prompt_tokens(body: dict[str, Any], model: Model | None) -> int:
-    """Tokens of a prompt: a token per four bytes, three per message, images by the model's grid."""
+    """Tokens of a prompt: a token per four bytes, three per message, images by the model's grid, tools as JSON."""
     total = 0
     for message in body["messages"]:
         content = message.get("content")
         total += 3 + (text_tokens(content) if isinstance(content, str) else 0)
+        total += sum(call_tokens(call["function"]) for call in message.get("tool_calls") or ())
+    total += sum(text_tokens(json.dumps(tool["function"])) for tool in body.get("tools") or ())
     for part in rules.parts(body):
         if part["type"] == "text":
             total += text_tokens(part["text"])
         elif part["type"] == "image_url":
-            width, height = _image_size(rules.image_uri(part) or "")
+            width, height = _image_size(shapes.image_uri(part) or "")
             total += model.image_tokens(width, height) if model is not None else 0
     return total
+
+
+def call_tokens(function: dict[str, Any]) -> int:
+    """Tokens of one tool call: its name and its arguments."""
+    arguments = function["arguments"]
+    return text_tokens(function["name"]) + text_tokens(
+        arguments if isinstance(arguments, str) else json.dumps(arguments)
+    )
 
 
 def text_tokens(text: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.chat import Usage
+from core.chat import ToolCall, Usage
 
 Body = dict[str, Any]
 _PIECE = re.compile(r"\S+\s*|\s+")
@@ -20,7 +20,8 @@ class Reply:
     `chunks`: the text's pieces, one event each; else `text`, a word at a time. `status` other than 200: `body` (JSON,
     or bytes as they are) is the answer. `usage`: counted by the simulator, or told as given, or left out. `done`:
     whether the end mark comes. `cut_after`: that many pieces, then the connection breaks. `error_in_stream`: an event
-    of its own after the pieces, with no end mark.
+    of its own after the pieces, with no end mark. `tool_calls` come after the text, whole or, with `call_parts`, that
+    many characters of their arguments at a time, the later parts without a name and with the id "null".
     """
 
     text: str = ""
@@ -40,6 +41,8 @@ class Reply:
     padding: bool = True
     list_content: bool = False
     error_in_stream: Mapping[str, Any] | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    call_parts: int | None = None
 
     def pieces(self) -> tuple[str, ...]:
         return self.chunks if self.chunks is not None else tuple(_PIECE.findall(self.text))
@@ -53,9 +56,21 @@ def error(status: int, message: object, *, kind: str | None = None, code: object
 
 def echo(body: Body) -> Reply:
     """The answer where nobody wrote a script: what was asked, and how many images came with it."""
+    if (name := _demanded_tool(body)) is not None:
+        return Reply(tool_calls=(ToolCall("echo00001", name, "{}"),))
     text, images = last_words(body)
     seen = f" I see {images} image{'s' if images != 1 else ''}." if images else ""
     return Reply(text=f"You said: {text}{seen}")
+
+
+def _demanded_tool(body: Body) -> str | None:
+    """The tool that must be called; none once its result is there."""
+    choice = body.get("tool_choice")
+    if not body.get("tools") or body["messages"][-1]["role"] == "tool":
+        return None
+    if isinstance(choice, dict):
+        return str(choice["function"]["name"])
+    return str(body["tools"][0]["function"]["name"]) if choice in ("any", "required") else None
 
 
 def last_words(body: Body) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bots.playground.mistral import bill, replies, rules, streams
 from bots.playground.mistral.replies import Body, Reply
+from bots.playground.mistral.shapes import Misfit
 from core.mistral.catalogue import Catalogue
 from core.mistral.models import Model
 
@@ -144,7 +145,9 @@ class MistralSimulator:
         self._serial += 1
         call.cached_tokens = min(reply.cached_tokens, call.prompt_tokens)
         self.calls.append(call)
-        answer = streams.Answer(f"cmpl-{self._serial:024d}", body["model"], reply, call, self._tells_usage(body, reply))
+        tells_usage = self._tells_usage(body, reply)
+        id_ = f"cmpl-{self._serial:024d}"
+        answer = streams.Answer(id_, body["model"], reply, call, tells_usage, count=body.get("n") or 1)
         if not body.get("stream", False):
             return await answer.whole()
         return await self._stream(request, answer)
@@ -172,7 +175,7 @@ class MistralSimulator:
         options = body.get("stream_options")
         return reply.usage is not False and isinstance(options, dict) and options.get("include_usage") is True
 
-    def _unprocessable(self, misfits: list[rules.Misfit]) -> web.Response:
+    def _unprocessable(self, misfits: list[Misfit]) -> web.Response:
         detail = [misfit.detail() for misfit in misfits]
         if not self.new_error_shape:
             return _json(422, {"detail": detail})
@@ -193,12 +196,23 @@ class MistralSimulator:
         if model is not None and not model.vision and any(part["type"] == "image_url" for part in rules.parts(body)):
             message = "Image input is not enabled for this model"
             return replies.error(400, message, kind="invalid_request_error", code="3051")
+        if model is not None and (unable := _unable(body, model)) is not None:
+            return replies.error(400, unable, kind="invalid_request_error", code="3051")
         if model is not None and tokens > model.context:
             message = (
                 f"Prompt contains {tokens} tokens, too large for model with {model.context} maximum context length"
             )
             return replies.error(400, message, kind="invalid_request_prompt", code="3051")
         return bill.BilledCall(model, _today(), tokens)
+
+
+def _unable(body: Body, model: Model) -> str | None:
+    """What the request asks that this model cannot do."""
+    if body.get("tools") and model.tools is False:
+        return "Function calling is not enabled for this model"
+    if body.get("reasoning_effort") is not None and body["reasoning_effort"] not in model.reasoning:
+        return "Reasoning effort is not enabled for this model"
+    return None
 
 
 def _today() -> date:

@@ -6,13 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from bots.playground.mistral import bill
 from bots.playground.mistral.replies import Reply
-from core.chat import Usage
+from core.chat import ToolCall, Usage
 
 _LOOK_SECONDS = 0.02
 _PADDING = "abcdefghijklmnopqrstuvwxyz"
@@ -29,12 +30,15 @@ class ClientGone(Exception):
 class Answer:
     """One call's answer, billed as it leaves."""
 
-    def __init__(self, id_: str, model: str, reply: Reply, call: bill.BilledCall, tells_usage: bool) -> None:
+    def __init__(
+        self, id_: str, model: str, reply: Reply, call: bill.BilledCall, tells_usage: bool, count: int = 1
+    ) -> None:
         self._id = id_
         self._model = model
         self._reply = reply
         self._call = call
         self._tells_usage = tells_usage
+        self._count = count  # of answers, which a stream does not show
 
     async def whole(self) -> web.Response:
         """The answer as one document."""
@@ -42,9 +46,12 @@ class Answer:
         await asyncio.sleep(reply.delay_first + reply.chunk_delay * len(reply.pieces()))
         pieces = reply.pieces()
         self._call.completion_tokens = sum(bill.text_tokens(piece) for piece in (reply.thinking, *pieces))
-        message = {"role": "assistant", "content": self._content("".join(pieces)), "tool_calls": None}
-        choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-        document = self._document("chat.completion", [choice])
+        calls = [dict(_call(call), index=index) for index, call in enumerate(reply.tool_calls)]
+        self._call.completion_tokens += sum(bill.call_tokens(call["function"]) for call in calls)
+        self._call.completion_tokens *= self._count
+        message = {"role": "assistant", "content": self._content("".join(pieces)), "tool_calls": calls or None}
+        choice = {"message": message, "finish_reason": self._finish_reason()}
+        document = self._document("chat.completion", [{"index": index, **choice} for index in range(self._count)])
         if self._tells_usage:
             document["usage"] = self._usage()
         return web.json_response(document, headers=dict(reply.headers))
@@ -85,9 +92,31 @@ class Answer:
             await response.write(self._event(self._choice({"content": content}), number))
         if reply.cut_after is not None:
             return True
+        for part in self._call_parts():
+            await self._pause(request, response, reply.chunk_delay)
+            await response.write(self._event(self._choice({"content": "", "tool_calls": part})))
         for event in self._last_events():
             await response.write(event)
         return False
+
+    def _call_parts(self) -> Iterator[list[dict[str, Any]]]:
+        """The `tool_calls` of each event; calls that come whole come in one."""
+        size = self._reply.call_parts
+        for call in self._reply.tool_calls:
+            self._call.completion_tokens += bill.call_tokens(_call(call)["function"])
+        if size is None:
+            if self._reply.tool_calls:
+                yield [dict(_call(call), index=index) for index, call in enumerate(self._reply.tool_calls)]
+            return
+        for index, call in enumerate(self._reply.tool_calls):
+            yield [dict(_call(replace(call, arguments="")), index=index)]
+            for at in range(0, len(call.arguments), size):
+                function = {"name": "", "arguments": call.arguments[at : at + size]}
+                yield [{"id": "null", "function": function, "index": index}]
+
+    def _finish_reason(self) -> str | None:
+        reason = self._reply.finish_reason
+        return "tool_calls" if self._reply.tool_calls and reason == "stop" else reason
 
     def _last_events(self) -> Iterator[bytes]:
         reply = self._reply
@@ -98,7 +127,7 @@ class Answer:
         # OpenAI's own, and whoever copies it, tells usage in an event without choices.
         apart = reply.usage_apart
         if reply.finish_reason is not None:
-            last = self._choice({"content": ""}, reply.finish_reason)
+            last = self._choice({"content": ""}, self._finish_reason())
             yield self._event(last, usage=None if apart else usage)
         if apart and usage is not None:
             yield _data({**self._document("chat.completion.chunk", []), "usage": usage})
@@ -145,6 +174,10 @@ class Answer:
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
         }
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _data(document: dict[str, Any]) -> bytes:
