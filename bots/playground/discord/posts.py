@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bots.playground.changes import Changes
 from bots.playground.discord import checks, gateway, mentions, page
-from bots.playground.discord.changes import Changes
 from bots.playground.discord.faults import DiscordFaults
 from bots.playground.discord.gateway import Gateway, Session
 from bots.playground.discord.payloads import Payloads

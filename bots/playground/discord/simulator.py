@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from bots.playground.changes import Changes
 from bots.playground.discord import page, views
-from bots.playground.discord.changes import Changes
 from bots.playground.discord.channel_routes import ChannelRoutes
 from bots.playground.discord.commands import Commands
 from bots.playground.discord.faults import DiscordFaults

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bots.playground.changes import Changes
 from bots.playground.discord import gateway, page
-from bots.playground.discord.changes import Changes
 from bots.playground.discord.gateway import Gateway
 from bots.playground.discord.payloads import Payloads
 from bots.playground.discord.posts import Posts

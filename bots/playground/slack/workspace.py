@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bots.playground.changes import Changes
 from bots.playground.slack import page
-from bots.playground.slack.changes import Changes
 from bots.playground.slack.faults import SlackFaults
 from bots.playground.slack.posts import SlackPost, StoredFile, UploadedFile
 from bots.playground.slack.world import World

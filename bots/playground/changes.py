@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-from bots.playground.discord.records import Json
-
+Json = dict[str, Any]
 QUEUE_MAX = 2000
-LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.05
 
 
 class Changes:
     """One feed of changes. `wake` is for what only tests wait for; `publish` also reaches the pages."""
 
     def __init__(self) -> None:
-        self._woken = asyncio.Event()
+        self._event = asyncio.Event()
         self._queues: set[asyncio.Queue[Json]] = set()
 
     def wake(self) -> None:
-        self._woken.set()
+        self._event.set()
+        self._event = asyncio.Event()
+
+    @property
+    def has_readers(self) -> bool:
+        return bool(self._queues)
 
     def publish(self, change: Json) -> None:
         """Hands a change to every page; one that lags too far behind gets {"type":"resync"} and starts afresh."""
@@ -49,6 +54,5 @@ class Changes:
         """
         async with asyncio.timeout(seconds):
             while not predicate():
-                self._woken.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                    await asyncio.wait_for(self._event.wait(), _LOOK_SECONDS)
