@@ -108,7 +108,10 @@ class Core:
             self.queue.put(turn, conversation)
 
     async def sweep(self) -> None:
-        """Takes up whatever lies about: turns that no queue knows, running ones that nobody runs, unpaid calls."""
+        """Takes up whatever lies about: turns that no queue knows, running ones that nobody runs, unpaid calls.
+
+        Only for the one process that holds the ServeLock: what is running is then ours, or nobody's.
+        """
         platforms = tuple(self._parts.platforms)
         running = await self.database.read(lambda connection: turns.running(connection, platforms))
         if lost := [turn for turn in running if not self.queue.knows(turn)]:
