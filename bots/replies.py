@@ -69,6 +69,10 @@ _SENTENCES: dict[str, str] = {
     "unexpected": f"Something went wrong on my side. {_AGAIN}",
 }
 
+MEMBERSHIP_UNKNOWN = (
+    "Slack has not told me yet whether you are a member of this workspace. Please ask again in a minute."
+)
+LATE = "This takes longer than usual. You hear from me here as soon as I can."
 TRAINING_NOTE = (
     "This installation uses Mistral's free plan: what you write to me may be used to train models. "
     "Please keep private things out of it."

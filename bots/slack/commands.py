@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bots.replies import TRAINING_NOTE, help_text, sentence, usage_text
+from bots.replies import MEMBERSHIP_UNKNOWN, TRAINING_NOTE, help_text, sentence, usage_text
 from bots.slack.api import Json
 from bots.slack.inbound import command_to_message, people_named
 from bots.slack.manifest import COMMAND
 from bots.slack.ports import Core
-from bots.slack.words import UNKNOWN_YET
 from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice
 from core.settings import Settings
@@ -91,7 +90,7 @@ class Commands:
     async def _ask(self, workspace: SlackWorkspace, command: Json, prompt: str) -> str:
         user = str(command["user_id"])
         if not self._guests_welcome and not await workspace.people.is_settled(user):
-            return UNKNOWN_YET
+            return MEMBERSHIP_UNKNOWN
         known = await workspace.people.profiles(people_named(user, prompt, workspace.bot))
         message = command_to_message(command, prompt, workspace.bot, known, self._admins, self._now())
         await self._core.accept(message)

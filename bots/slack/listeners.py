@@ -23,14 +23,13 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bots.replies import sentence
+from bots.replies import LATE, sentence
 from bots.slack import inbound
 from bots.slack.api import LIBRARY_LOG, Json, is_loopback
 from bots.slack.blocks import escaped
 from bots.slack.commands import Commands
 from bots.slack.manifest import COMMAND, CONTROL_ACTION
 from bots.slack.ports import Core
-from bots.slack.words import LATE
 from bots.slack.workspace import SlackWorkspace
 from core.errors import BiseError, PlatformUnavailable
 from core.messages import Notice
