@@ -109,7 +109,8 @@ class ChatRequest:
     """One call of a model. `model` is a dated id; `max_tokens` is always sent, None elsewhere is never sent.
 
     `tools`: at most 128. `n`: answers to one prompt, of which a stream shows the first alone.
-    `prediction`: text that the answer will probably repeat.
+    `prediction`: text that the answer will probably repeat. `account`: who waits for it, "PLATFORM:ID", so that waiting
+    is fair; it never leaves this machine.
     """
 
     model: str
@@ -130,6 +131,7 @@ class ChatRequest:
     frequency_penalty: float | None = None
     n: int | None = None
     prediction: str | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,11 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The wait for a free place is over and the request is about to leave: the first delta, where callers queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,7 @@ class Finish:
     correlation_id: str | None = None
 
 
-Delta = TextDelta | ThinkingDelta | ToolCallDelta | ToolCalls | Finish
+Delta = Admitted | TextDelta | ThinkingDelta | ToolCallDelta | ToolCalls | Finish
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ BiseError
 │   ├── ContextTooLong        400: more tokens than the model can read
 │   ├── RequestRejected       400/413/422: a body we should not have built
 │   ├── ModelRateLimited      429, code 1300: too many requests or tokens a minute
+│   │   └── ModelHeldBack     waited too long for a free place: never called
 │   ├── ModelOverloaded       429/503, code 3505: no capacity
 │   ├── ModelServerError      5xx
 │   ├── ModelUnreachable      no connection, name not resolved, TLS refused
@@ -22,6 +23,7 @@ BiseError
 │   │   └── SilenceTimeout    the answer began, then nothing came for too long
 │   ├── StreamCut             the stream ended without its end mark, or with an error in it
 │   ├── EmptyAnswer           the model finished and said nothing
+│   ├── ModelGivenUp          its home is down or refuses to serve, and is left alone for now: never called
 │   └── UnknownModel          not in the catalogue of a priced home: never called
 ├── PlatformError             a chat platform did not do what was asked
 │   ├── PlaceGone             channel, thread or message deleted, archived, or the bot was removed
@@ -130,6 +132,12 @@ class ModelRateLimited(ModelError):
     unbilled = True
 
 
+class ModelHeldBack(ModelRateLimited):
+    """Our own queue before the limit is too long. No request was made."""
+
+    reason = "model_held_back"
+
+
 class ModelOverloaded(ModelError):
     """`unbilled` holds for 429 only; after a 503 nobody knows."""
 
@@ -168,6 +176,13 @@ class StreamCut(ModelError):
 
 class EmptyAnswer(ModelError):
     reason = "empty_answer"
+
+
+class ModelGivenUp(ModelError):
+    """The last calls of this home failed in a way that more calls would not mend. No request was made."""
+
+    reason = "model_given_up"
+    unbilled = True
 
 
 class UnknownModel(ModelError):

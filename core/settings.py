@@ -5,92 +5,24 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import (
-    AliasChoices,
-    AliasGenerator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from core.errors import SettingsError
+from core.settings_homes import HomeSettings
+from core.settings_values import Dollars, Names, PerMinute, YesNo, one_line, variable, variables, what_it_is
 
-_OWN_NAMES = ("slack_", "discord_", "mistral_", "database_")
-_DOLLARS = re.compile(r"\d{1,9}(\.\d{1,6})?")
 _PERSON = re.compile(r"(slack|discord):[A-Za-z0-9]+")
+_POSTGRES = "postgresql+psycopg:"
 
 
-def _variable(field: str) -> str:
-    return field.upper() if field.startswith(_OWN_NAMES) else f"BISE_{field.upper()}"
-
-
-def _dollars(value: Any) -> Any:
-    """US dollars as text to integer micro-dollars; `none` to None."""
-    if value is None or isinstance(value, int):
-        return value
-    text = str(value).strip()
-    if text.lower() == "none":
-        return None
-    if not _DOLLARS.fullmatch(text):
-        raise ValueError("is not an amount of US dollars such as 20.00 (or the word none)")
-    try:
-        return int(Decimal(text) * 1_000_000)
-    except InvalidOperation as error:  # pragma: no cover - the pattern above leaves none
-        raise ValueError("is not an amount of US dollars such as 20.00") from error
-
-
-def _count_or_none(value: Any) -> Any:
-    return None if str(value).strip().lower() == "none" else value
-
-
-def _yes(value: Any) -> Any:
-    words = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
-    if isinstance(value, bool):
-        return value
-    if (word := words.get(str(value).strip().lower())) is None:
-        raise ValueError("must be yes or no")
-    return word
-
-
-def _list(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Dollars = Annotated[int | None, BeforeValidator(_dollars)]
-YesNo = Annotated[bool, BeforeValidator(_yes)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
-PerMinute = Annotated[int | None, Field(gt=0), BeforeValidator(_count_or_none)]
-
-
-class Settings(BaseModel):
+class Settings(HomeSettings):
     """What the operator chose. Amounts are integer micro-dollars, None being `none`. Secrets show as stars."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-        alias_generator=AliasGenerator(validation_alias=_variable),
-        populate_by_name=True,
-        str_strip_whitespace=True,
-    )
-
-    mistral_api_key: SecretStr | None = None
-    mistral_region: Literal["global", "eu", "us"] = "global"
-    mistral_base_url: str | None = None
-    self_hosted: YesNo = False
-    mistral_plan: Literal["experiment", "scale"] | None = None
 
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
@@ -127,6 +59,7 @@ class Settings(BaseModel):
     system_prompt: str | None = Field(default=None, max_length=20_000)
     follow_ups: Literal["asker", "all", "off"] = "asker"
     max_concurrent_turns: int = Field(default=50, ge=1, le=10_000)
+    drain_seconds: int = Field(default=20, ge=0, le=600)
     user_turns_per_minute: PerMinute = 10
     workspace_turns_per_minute: PerMinute = 60
     retention_days: int = Field(default=30, ge=1, le=3650)
@@ -136,7 +69,6 @@ class Settings(BaseModel):
     timezone: str = "UTC"
     assistants_file: Path | None = None
     catalogue_file: Path | None = None
-    fallback: Names = ()
     log_format: Literal["console", "json"] | None = None
 
     @classmethod
@@ -147,7 +79,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(_one_line(error)) from None
+            raise SettingsError(one_line(error, cls.model_fields)) from None
 
     @field_validator("slack_bot_token", "slack_app_token", "discord_token", "mistral_api_key")
     @classmethod
@@ -159,12 +91,12 @@ class Settings(BaseModel):
             raise ValueError("has a space or a line break in it; paste the token alone")
         prefix = {"slack_bot_token": "xoxb-", "slack_app_token": "xapp-"}.get(info.field_name, "")
         if not token.startswith(prefix):
-            raise ValueError(f"is of the wrong kind: it must begin with {prefix}{_what_it_is(token)}")
-        if not prefix and _what_it_is(token):
-            raise ValueError(f"is of the wrong kind{_what_it_is(token)}")
+            raise ValueError(f"is of the wrong kind: it must begin with {prefix}{what_it_is(token)}")
+        if not prefix and what_it_is(token):
+            raise ValueError(f"is of the wrong kind{what_it_is(token)}")
         return value
 
-    @field_validator("mistral_base_url", "slack_api_url", "discord_api_url", "public_url")
+    @field_validator("mistral_base_url", "fallback_base_url", "slack_api_url", "discord_api_url", "public_url")
     @classmethod
     def _an_address(cls, value: str | None) -> str | None:
         if value is not None:
@@ -199,10 +131,13 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _a_database(cls, value: str) -> str:
-        if value.startswith("postgresql"):
-            raise ValueError("names PostgreSQL, which comes in a later version; use sqlite+aiosqlite:///data/bise.db")
+        if value.startswith(_POSTGRES):
+            return _a_postgres_address(value)
         if not re.fullmatch(r"sqlite\+aiosqlite:///.+", value) or ":memory:" in value:
-            raise ValueError("must name a file, such as sqlite+aiosqlite:///data/bise.db")
+            raise ValueError(
+                "must name a file, such as sqlite+aiosqlite:///data/bise.db, or a PostgreSQL database, such as "
+                "postgresql+psycopg://bise:PASSWORD@db.example.org/bise"
+            )
         return value
 
     @model_validator(mode="after")
@@ -230,11 +165,12 @@ class Settings(BaseModel):
                 "MISTRAL_API_KEY is missing: a chat platform is set up, but no way to a model. Set MISTRAL_API_KEY=…, "
                 "or MISTRAL_BASE_URL=http://127.0.0.1:8000/v1 for a server of your own."
             )
-        if self.self_hosted and not self.mistral_base_url:
+        if self.postgres and not self.secret_key:
             found.append(
-                "BISE_SELF_HOSTED is yes, but MISTRAL_BASE_URL is missing: "
-                "set it to your server, such as MISTRAL_BASE_URL=http://127.0.0.1:8000/v1."
+                "BISE_SECRET_KEY is missing: on PostgreSQL every process needs the same key. "
+                "Set BISE_SECRET_KEY to a long random word, such as one from `openssl rand -hex 32`."
             )
+        found += self.home_problems()
         return found
 
     @property
@@ -254,38 +190,47 @@ class Settings(BaseModel):
         return self.slack_enabled or self.discord_enabled
 
     @property
-    def has_model(self) -> bool:
-        return self.mistral_api_key is not None or self.mistral_base_url is not None
+    def postgres(self) -> bool:
+        """Whether the database is PostgreSQL, for several machines."""
+        return self.database_url.startswith(_POSTGRES)
 
     @property
     def database_file(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file; of no meaning on PostgreSQL."""
         return Path(self.database_url.removeprefix("sqlite+aiosqlite:///"))
+
+
+def _a_postgres_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        named = len(parts.path) > 1 and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        named = False
+    if not named or any(character.isspace() for character in value):
+        raise ValueError("must name a database, such as postgresql+psycopg://bise:PASSWORD@db.example.org/bise")
+    return value
 
 
 def promised_later(settings: Settings) -> list[str]:
     """What a setting promises and this version does not do yet, a line each, to be said at the start."""
     lines = [
         "Budgets are not enforced yet: BISE_MONTHLY_BUDGET and its kin are read, and no call is refused for them.",
-        "The economy model is not used yet (BISE_ECONOMY_MODEL): it answers when money is short.",
         "Turns per minute are not limited yet (BISE_USER_TURNS_PER_MINUTE, BISE_WORKSPACE_TURNS_PER_MINUTE).",
         "Nothing is deleted by age yet (BISE_RETENTION_DAYS, BISE_CONTEXT_RETENTION_DAYS).",
         "The daily report is not sent yet (BISE_REPORT_HOUR, BISE_REPORT_CHANNEL); `bise usage` shows the figures.",
     ]
     later = {
-        "assistants_file": "assistants of the operator's own come in a later version",
-        "fallback": "other homes and models as a fallback come in a later version",
         "slack_client_id": "installing by OAuth into many workspaces comes in a later version",
         "public_url": "it is used by installing by OAuth, which comes in a later version",
         "secret_key": "stored tokens are encrypted in a later version; this one stores no installation's token",
     }
-    lines += [f"{_variable(name)} is not used yet: {why}." for name, why in later.items() if getattr(settings, name)]
+    lines += [f"{variable(name)} is not used yet: {why}." for name, why in later.items() if getattr(settings, name)]
     return lines
 
 
 def unknown_variables(environ: Mapping[str, str], env_file: Path | None = Path(".env")) -> list[str]:
     """A line for each BISE_ variable that is no setting, with what was probably meant."""
-    known = [_variable(name) for name in Settings.model_fields]
+    known = [name for field in Settings.model_fields.values() for name in variables(field)]
     lines = []
     for name in sorted({*environ, *_from_file(env_file)}):
         if name.startswith("BISE_") and name not in known:
@@ -302,61 +247,3 @@ def _from_file(env_file: Path | None) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file} cannot be read: {type(error).__name__}. It must be a text file.") from None
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _what_it_is(token: str) -> str:
-    kinds = {
-        "xoxb-": "a Slack bot token (for SLACK_BOT_TOKEN)",
-        "xapp-": "a Slack app token (for SLACK_APP_TOKEN)",
-        "xoxp-": "a Slack user token, which Bise does not use",
-    }
-    kind = next((name for prefix, name in kinds.items() if token.startswith(prefix)), None)
-    return f"; this one is {kind}" if kind else ""
-
-
-def _one_line(error: ValidationError) -> str:
-    """The first fault: the variable, what is wrong, an example. Never the value: it may be a secret."""
-    fault = error.errors(include_input=False, include_url=False)[0]
-    message = fault["msg"].removeprefix("Value error, ")
-    if not fault["loc"]:
-        return message
-    variable = str(fault["loc"][0])
-    if not message.startswith(("is ", "must ", "has ", "names ")):
-        message = _plain_words(fault)
-    field = next((name for name in Settings.model_fields if _variable(name) == variable), "discord_token")
-    default = Settings.model_fields[field].default
-    example = _EXAMPLES.get(variable) or (f"{variable}={default}" if isinstance(default, str | int) else "")
-    if example and example in message.replace(" such as ", f" such as {variable}="):  # it is said already
-        example = ""
-    return f"{variable} {message}.{f' Example: {example}' if example else ''}"
-
-
-def _plain_words(fault: Any) -> str:
-    """A fault of a number or a choice, without the validator's jargon."""
-    limits = fault.get("ctx", {})
-    match fault["type"]:
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "must be a whole number"
-        case "greater_than_equal":
-            return f"must be {limits['ge']} or more"
-        case "greater_than":
-            return f"must be more than {limits['gt']}"
-        case "less_than_equal":
-            return f"must be {limits['le']} or less"
-        case "literal_error":
-            return f"must be {limits['expected']}"
-        case "string_too_long":
-            return f"must have {limits['max_length']} characters at most"
-        case _:
-            return f"is wrong: {fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-_EXAMPLES = {
-    "SLACK_BOT_TOKEN": "SLACK_BOT_TOKEN=xoxb-…",
-    "SLACK_APP_TOKEN": "SLACK_APP_TOKEN=xapp-…",
-    "BISE_MONTHLY_BUDGET": "BISE_MONTHLY_BUDGET=20.00",
-    "BISE_SELF_HOSTED": "BISE_SELF_HOSTED=yes",
-    "BISE_ALLOW_EXTERNAL": "BISE_ALLOW_EXTERNAL=no",
-    "BISE_TIMEZONE": "BISE_TIMEZONE=Europe/Paris",
-    "MISTRAL_BASE_URL": "MISTRAL_BASE_URL=http://127.0.0.1:8000/v1",
-}

@@ -6,11 +6,18 @@ import ipaddress
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-_OURS = ("BISE_", "SLACK_", "DISCORD_", "MISTRAL_", "DATABASE_URL")
+from tests import postgres
+from tests.databases import Place, place_of
+
+_OURS = (
+    *("BISE_", "SLACK_", "DISCORD_", "MISTRAL_", "DATABASE_URL"),
+    *("AZURE", "AWS_", "SAGEMAKER_", "GOOGLE_", "GCLOUD_", "GCE_", "CLOUDSDK_"),
+)
 
 
 class ReachedOutside(RuntimeError):
@@ -43,6 +50,16 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):  # pytest-xdist's workers share what the first process names
+        postgres.share()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres.end_shared()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-size", action="store_true", help="the fault tests at full size (make faults)")
 
@@ -51,6 +68,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def full_size(request: pytest.FixtureRequest) -> bool:
     """Whether the fault tests run at full size."""
     return bool(request.config.getoption("--full-size"))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new database of each kind, one after the other."""
+    with place_of(request.param, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The same without a schema."""
+    with place_of(request.param, tmp_path, migrated=False) as place:
+        yield place
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,9 +12,9 @@ import httpx
 import msgspec
 
 from core.chat import ChatRequest, Completion, Delta, Finish, FinishReason, Usage
-from core.errors import FirstByteTimeout, ModelError, ModelUnreachable, SilenceTimeout, StreamCut
+from core.errors import ConnectTimeout, FirstByteTimeout, ModelError, ModelUnreachable, SilenceTimeout, StreamCut
 from core.mistral import errors, wire
-from core.mistral.providers.home import Home
+from core.mistral.providers.provider import Outgoing, Provider, Unwrapper
 from core.mistral.stream import AnswerCut, AnswerParser, as_events, read_completion
 from core.mistral.tool_ids import ToolIds
 from core.mistral.watch import Watch
@@ -28,6 +28,9 @@ _WHOLE_BODY_LIMIT = 16 * 1024 * 1024
 _DRAIN_SECONDS = 0.05
 # What httpx raises on the way; the last two are no HTTPError.
 _TRANSPORT_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL)
+
+
+OnHeaders = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Timeouts:
     whole: float = 300.0
 
 
-def shared_http(home: Home, timeouts: Timeouts) -> httpx.AsyncClient:
+def shared_http(home: Provider, timeouts: Timeouts) -> httpx.AsyncClient:
     """The connection pool for that home; the environment's proxies are used, but not to reach this machine itself."""
     from importlib import metadata  # 20 ms, which only those who build a pool need
 
@@ -64,18 +67,21 @@ def shared_http(home: Home, timeouts: Timeouts) -> httpx.AsyncClient:
 class MistralClient:
     """Calls the models of one home. Safe for any number of calls at once; `http` given from outside is not closed.
 
-    `catalogue`: what each model can do; without it nothing is asked that only some models take.
+    `catalogue`: what each model can do; without it nothing is asked that only some models take. `on_headers` is given
+    the head of every answer to a chat, whatever its status, before anything is read of it.
     """
 
     def __init__(
         self,
-        home: Home,
+        home: Provider,
         *,
         http: httpx.AsyncClient | None = None,
         timeouts: Timeouts | None = None,
         catalogue: Catalogue | None = None,
+        on_headers: OnHeaders | None = None,
     ) -> None:
         self.home = home
+        self._on_headers = on_headers
         self._catalogue = catalogue
         self.timeouts = timeouts or Timeouts()
         self._http = http if http is not None else shared_http(home, self.timeouts)
@@ -98,7 +104,7 @@ class MistralClient:
             parser = AnswerParser(correlation_id=call.correlation_id, model=request.model, ids=ids)
             # One generator from the socket's bytes to the caller: each more would cost a tenth of the whole.
             watch = Watch(self.timeouts.first_byte)
-            pieces = aiter(_pieces(response, parser))
+            pieces = aiter(_pieces(response, parser, self.home))
             try:
                 watch.start()
                 async for piece in pieces:
@@ -144,19 +150,21 @@ class MistralClient:
                 body = await self._read(response, _WHOLE_BODY_LIMIT)
             finally:
                 await response.aclose()
+            body = self.home.whole(body, response.headers)
             completion = read_completion(body, correlation_id=call.correlation_id, model=request.model, ids=ids)
             call.ended(completion.reason, completion.usage)
             return completion
 
     async def _ask(self, request: ChatRequest, call: _Call, ids: ToolIds, *, stream: bool) -> httpx.Response:
         """Sends it; the answer's head, if it is a success."""
-        row = self._catalogue.resolve(request.model) if self._catalogue is not None else None
+        named = self.home.catalogue_id(request.model)
+        row = self._catalogue.resolve(named) if self._catalogue is not None else None
         body = wire.build_body(request, kind=self.home.kind, stream=stream, model=row, ids=ids)
-        accept = "text/event-stream" if stream else "application/json"
         patience = self.timeouts.first_byte if stream else self.timeouts.whole
-        http_request = self._request("POST", "chat/completions", accept=accept, body=body, patience=patience)
-        response = await self._send(http_request, patience)
+        response = await self._send(self.home.chat(request.model, body, stream=stream), patience)
         call.answered(response)
+        if self._on_headers is not None:
+            self._on_headers(response.headers)
         if response.status_code != httpx.codes.OK:
             try:
                 raise await self._refusal(response)
@@ -165,10 +173,10 @@ class MistralClient:
         return response
 
     async def models(self) -> list[wire.ModelCard]:
-        """What the home says it serves (`GET /v1/models`); a ModelError if it does not say."""
-        patience = self.timeouts.first_byte
-        http_request = self._request("GET", "models", accept="application/json", patience=patience)
-        response = await self._send(http_request, patience)
+        """What the home says it serves; a ModelError if it does not say, none at all where it has no such list."""
+        if (outgoing := self.home.models()) is None:
+            return []
+        response = await self._send(outgoing, self.timeouts.first_byte)
         try:
             if response.status_code != httpx.codes.OK:
                 raise await self._refusal(response)
@@ -180,28 +188,23 @@ class MistralClient:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise ModelUnreachable("the list of models is not JSON", status=response.status_code) from exc
 
-    def _request(
-        self, method: str, path: str, *, accept: str, patience: float, body: bytes | None = None
-    ) -> httpx.Request:
-        # Compressed events would be held back until a block is full.
-        headers = {"accept": accept, "accept-encoding": "identity"}
-        if self.home.api_key:
-            headers["authorization"] = f"Bearer {self.home.api_key}"
-        if body is not None:
-            headers["content-type"] = "application/json"
+    async def _send(self, outgoing: Outgoing, patience: float) -> httpx.Response:
+        """Proves who asks, sends it and waits for the answer's head."""
         connect = self.timeouts.connect
-        return self._http.build_request(
-            method,
-            self.home.url(path),
-            content=body,
-            headers=headers,
-            timeout=httpx.Timeout(patience, connect=connect, pool=connect),
-        )
-
-    async def _send(self, request: httpx.Request, patience: float) -> httpx.Response:
-        """Sends it and waits for the answer's head."""
+        try:
+            async with asyncio.timeout(connect):
+                outgoing = await self.home.authorized(outgoing)
+        except TimeoutError as exc:
+            raise ConnectTimeout(f"no leave to ask within {connect:g} s") from exc
+        timeout = httpx.Timeout(patience, connect=connect, pool=connect)
+        try:
+            request = self._http.build_request(
+                outgoing.method, outgoing.url, content=outgoing.body, headers=outgoing.headers, timeout=timeout
+            )
+        except _TRANSPORT_ERRORS as exc:
+            raise errors.from_transport(exc) from exc
         # httpx counts each read anew: a server that drips its head would never pass that limit.
-        limit = self.timeouts.connect + 2 * patience
+        limit = connect + 2 * patience
         try:
             async with asyncio.timeout(limit):
                 response = await self._http.send(request, stream=True)
@@ -216,7 +219,7 @@ class MistralClient:
             body = await self._read(response, _ERROR_BODY_LIMIT)
         except ModelError:
             body = b""  # the status alone says enough
-        return errors.from_response(response.status_code, body, response.headers)
+        return self.home.refusal(response.status_code, body, response.headers)
 
     async def _read(self, response: httpx.Response, limit: int) -> bytes:
         """At most `limit` bytes of the body."""
@@ -232,25 +235,37 @@ class MistralClient:
         return bytes(body[:limit])
 
 
-def _pieces(response: httpx.Response, parser: AnswerParser) -> AsyncIterable[bytes]:
+def _pieces(response: httpx.Response, parser: AnswerParser, home: Provider) -> AsyncIterable[bytes]:
     """The body's events as they come; decompressed where a server compresses although it was asked not to."""
     if response.headers.get("content-type", "").startswith("application/json"):
-        return _whole_answer(response, parser)
+        return _whole_answer(response, parser, home)
+    if (unwrapper := home.unwrapper(response.headers)) is not None:
+        return _unwrapped(response, unwrapper)
     if response.headers.get("content-encoding", "identity") != "identity":
         return response.aiter_bytes()
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - an AsyncClient's responses have no other
     return response.stream
 
 
-async def _whole_answer(response: httpx.Response, parser: AnswerParser) -> AsyncGenerator[bytes, None]:
+async def _unwrapped(response: httpx.Response, unwrapper: Unwrapper) -> AsyncGenerator[bytes, None]:
+    """The events inside a home's own framing."""
+    async for piece in response.aiter_bytes():
+        if events := unwrapper.feed(piece):
+            yield events
+    if events := unwrapper.end():
+        yield events
+
+
+async def _whole_answer(response: httpx.Response, parser: AnswerParser, home: Provider) -> AsyncGenerator[bytes, None]:
     """What a server that does not stream answered, as the events of a stream."""
     body = bytearray()
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > _WHOLE_BODY_LIMIT:
             raise httpx.ReadError("the answer is too long")
-    parser.expect(len(body))
-    yield as_events(bytes(body))
+    events = as_events(home.whole(bytes(body), response.headers))
+    parser.expect(len(events))
+    yield events
 
 
 def _broken(exc: Exception, parser: AnswerParser, call: _Call) -> ModelError:

@@ -26,17 +26,26 @@ _CAPACITY = re.compile(r"capacity|overloaded")
 # DESIGN, section 6: surely refused before any work. Anything else may have been billed.
 _UNBILLED_STATUSES = frozenset({400, 401, 402, 403, 404, 413, 422, 429})
 _LONGEST_WAIT = 86_400.0
+# Mistral's, AWS's and Azure's names for the same.
+_CORRELATION = ("mistral-correlation-id", "x-amzn-requestid", "apim-request-id", "x-request-id")
 
 
 def from_response(
-    status: int, body: bytes, headers: Mapping[str, str], *, now: datetime | None = None
+    status: int,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    now: datetime | None = None,
+    kinds: Mapping[str, type[errors.ModelError]] | None = None,
 ) -> errors.ModelError:
     """The error of an answer that is not a success. `now` (aware) serves a Retry-After that is a date.
 
+    `kinds`: a home's own codes, in lower case, which say more than the status.
     Its message holds the status and the provider's code and type, never its sentences: they may quote the prompt.
     """
     said = _Said.of(body)
-    kind = _kind(status, said)
+    own = (kinds or {}).get((said.code or "").lower())
+    kind = own if own is not None else _kind(status, said)
     words = [f"HTTP {status}"]
     if said.code is not None:
         words.append(f"code {said.code}")
@@ -95,7 +104,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
 
 def correlation_id(headers: Mapping[str, str]) -> str | None:
     """The provider's name of the call, where it gave one."""
-    return safe_word(headers.get("mistral-correlation-id")) or safe_word(headers.get("x-request-id"))
+    return next((word for name in _CORRELATION if (word := safe_word(headers.get(name))) is not None), None)
 
 
 def safe_word(value: object) -> str | None:

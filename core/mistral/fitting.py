@@ -9,7 +9,7 @@ from core.chat import ChatMessage, ChatRequest, DocumentPart, Part, ReasoningEff
 from core.errors import RequestRejected
 from core.mistral.messages import repaired
 from core.mistral.models import Model
-from core.mistral.providers.home import Kind
+from core.mistral.providers.provider import Kind
 
 MOST_TOOLS = 128
 _EFFORTS: tuple[ReasoningEffort, ...] = get_args(ReasoningEffort)

@@ -29,7 +29,7 @@ from core.chat import (
 from core.mistral.fitting import fitted
 from core.mistral.messages import function_name, valid_arguments
 from core.mistral.models import Model
-from core.mistral.providers.home import Kind
+from core.mistral.providers.provider import Kind
 from core.mistral.tool_ids import ToolIds
 
 _FINISH_REASONS: dict[str, FinishReason] = {

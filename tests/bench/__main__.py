@@ -15,7 +15,19 @@ from tests.bench.stage import Ground
 from tests.bench.subject import migrate
 from tests.bench.table import Row, lines
 
-NAMES = ("start", "latency", "ack", "turn_cpu", "clients", "memory", "discord_pace", "twins")
+NAMES = (
+    "start",
+    "latency",
+    "ack",
+    "turn_cpu",
+    "clients",
+    "imports",
+    "throttle",
+    "many_streams",
+    "memory",
+    "discord_pace",
+    "twins",
+)
 _LONGEST = 90.0  # seconds for one of them
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.service import home_of
+from core.mistral.providers.configured import provider
+from core.mistral.providers.home import Home
 from core.settings import Settings, promised_later, unknown_variables
 
 BOT, APP, KEY = "xoxb-1-secretbot", "xapp-1-secretapp", "secretmistral"
@@ -41,6 +42,8 @@ WRONG = {
     "MISTRAL_API_KEY": "two words",
     "MISTRAL_REGION": "mars",
     "MISTRAL_BASE_URL": "ftp://there",
+    "BISE_HOME": "the moon",
+    "BISE_FALLBACK_BASE_URL": "nowhere",
     "BISE_SELF_HOSTED": "maybe",
     "MISTRAL_PLAN": "free",
     "SLACK_BOT_TOKEN": "hello",
@@ -121,10 +124,10 @@ def test_a_server_of_ones_own_needs_its_address() -> None:
     assert "MISTRAL_BASE_URL=" in line_of({"BISE_SELF_HOSTED": "yes"})
 
 
-def test_postgresql_is_refused_in_plain_words_while_it_is_not_built() -> None:
-    assert "PostgreSQL, which comes in a later version" in line_of(
-        {"DATABASE_URL": "postgresql+psycopg://u:secret@h/d"}
-    )
+def test_postgresql_wants_a_key_that_every_process_knows() -> None:
+    line = line_of({"DATABASE_URL": "postgresql+psycopg://u:secret@h/d"})
+    assert line.startswith("BISE_SECRET_KEY is missing")
+    assert "u:secret" not in line
 
 
 def test_no_secret_is_in_a_repr() -> None:
@@ -191,8 +194,11 @@ def test_discords_token_goes_by_two_names() -> None:
 
 @pytest.mark.parametrize(("region", "host"), [("eu", "api.eu.mistral.ai"), ("us", "api.us.mistral.ai")])
 def test_a_region_has_its_own_host(region: str, host: str) -> None:
-    assert home_of(read(MISTRAL_REGION=region)).base_url == f"https://{host}"
-    assert home_of(read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://here")).base_url == "http://here"
+    home = provider(read(MISTRAL_REGION=region))
+    other = provider(read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://here"))
+    assert isinstance(home, Home)
+    assert isinstance(other, Home)
+    assert (home.base_url, other.base_url) == (f"https://{host}", "http://here")
 
 
 def test_socket_mode_goes_before_http_mode() -> None:
@@ -204,8 +210,11 @@ def test_socket_mode_goes_before_http_mode() -> None:
 def test_what_is_not_built_yet_is_said_not_ignored() -> None:
     lines = promised_later(read())
     assert any("Budgets are not enforced yet" in line for line in lines)
-    assert not any("BISE_FALLBACK" in line for line in lines)
-    assert any(line.startswith("BISE_FALLBACK is not used yet") for line in promised_later(read(BISE_FALLBACK="eu:x")))
+    assert not any("BISE_PUBLIC_URL" in line for line in lines)
+    assert any(
+        line.startswith("BISE_PUBLIC_URL is not used yet")
+        for line in promised_later(read(BISE_PUBLIC_URL="https://b.example"))
+    )
 
 
 def test_a_misspelt_setting_is_told_with_what_was_probably_meant(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
-"""A home: a place that serves models, what it speaks and what it charges."""
+"""The homes that a key in a header opens: Mistral's own API in its regions, and servers that speak OpenAI's."""
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 from core.errors import SettingsError
+from core.mistral.providers.provider import Kind, Outgoing, Plain, is_header, is_loopback, posted
 
-Kind = Literal["mistral", "openai"]
 Region = Literal["global", "eu", "us"]
 _HOSTS: dict[Region, tuple[str, int]] = {
     "global": ("https://api.mistral.ai", 10),
@@ -20,7 +19,7 @@ _EXAMPLE = "example: https://api.mistral.ai"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class Home(Plain):
     """`base_url` with or without `/v1`. `kind`: Mistral's own strict API, or a server that speaks OpenAI's.
 
     `priced`: its calls cost what the catalogue says, times `price_tenths` / 10. The key is never shown.
@@ -45,7 +44,7 @@ class Home:
             raise SettingsError(f"MISTRAL_BASE_URL: not an http or https address; {_EXAMPLE}")
         if parts.query or parts.fragment:
             raise SettingsError(f"MISTRAL_BASE_URL: it ends with its path, without ? or #; {_EXAMPLE}")
-        if not all(" " < character < "\x7f" for character in self.api_key):
+        if not is_header(self.api_key):
             raise SettingsError("MISTRAL_API_KEY: it has a space or a character that no key has; example: copy it anew")
 
     @classmethod
@@ -67,12 +66,20 @@ class Home:
         return f"{base}/{path}" if base.endswith("/v1") else f"{base}/v1/{path}"
 
     @property
+    def own_names(self) -> bool:
+        return not self.priced
+
+    @property
     def loopback(self) -> bool:
-        """Whether it is this machine itself, which no proxy reaches."""
-        host = urlsplit(self.base_url).hostname or ""
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.base_url)
+
+    def chat(self, model: str, body: bytes, *, stream: bool) -> Outgoing:
+        del model  # it stands in the body
+        return posted(self.url("chat/completions"), body, stream=stream, headers=self._key())
+
+    def models(self) -> Outgoing | None:
+        headers = {"accept": "application/json", "accept-encoding": "identity", **self._key()}
+        return Outgoing("GET", self.url("models"), headers)
+
+    def _key(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}

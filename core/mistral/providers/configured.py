@@ -1,0 +1,144 @@
+"""The homes that the settings name: the one that answers, and those to fall back on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from core.errors import SettingsError
+from core.mistral.catalogue import Catalogue
+from core.mistral.providers.home import Home
+from core.mistral.providers.places import inside
+from core.mistral.providers.provider import Provider
+from core.settings import Settings
+from core.settings_homes import FallbackHome, fallback_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What to ask instead: `model` as `provider` calls it."""
+
+    provider: Provider
+    model: str
+
+
+def provider(settings: Settings) -> Provider:
+    """The home that answers. Raises SettingsError, also where it lies outside a chosen MISTRAL_REGION."""
+    if settings.home == "mistral":
+        if settings.mistral_base_url is not None:
+            key = _plain(settings.mistral_api_key)
+            return Home.at(settings.mistral_base_url, key, self_hosted=settings.self_hosted)
+        return _home("mistral", settings)
+    _check_place(settings, settings.home, "", "BISE_HOME")
+    return _home(settings.home, settings)
+
+
+def fallbacks(settings: Settings, catalogue: Catalogue) -> tuple[Fallback, ...]:
+    """Every entry of BISE_FALLBACK in order; homes named twice are one home.
+
+    Raises SettingsError for a home that is not set up or lies outside a chosen MISTRAL_REGION, and for a model without
+    a price on a home that is paid.
+    """
+    first = provider(settings)
+    homes: dict[FallbackHome, Provider] = {}
+    found = []
+    for entry in settings.fallback:
+        name, model = fallback_entry(entry)
+        if name is None:
+            home = first
+            _check_place(settings, settings.home, model, "BISE_FALLBACK")
+        else:
+            _check_place(settings, name, model, "BISE_FALLBACK")
+            home = homes.get(name) or _home(name, settings)
+            homes[name] = home
+        found.append(Fallback(home, _priced(home, model, catalogue)))
+    return tuple(found)
+
+
+def _home(name: FallbackHome, settings: Settings) -> Provider:
+    """That home as the settings describe it. The libraries of a cloud are imported here, not before."""
+    key = _plain(settings.mistral_api_key)
+    match name:
+        case "mistral":
+            return Home.of_region(settings.mistral_region, key)
+        case "mistral-eu":
+            return Home.of_region("eu", key)
+        case "mistral-us":
+            return Home.of_region("us", key)
+        case "self-hosted":
+            # A server named for the fallback alone never sees the key of Mistral's API.
+            its_key = key if settings.fallback_base_url is None else ""
+            return Home.at(_set(settings.own_server), its_key, self_hosted=True)
+        case "azure":
+            from core.mistral.providers.azure import Azure
+
+            return Azure(_set(settings.azure_endpoint), _plain(settings.azure_api_key), settings.azure_api_version)
+        case "vertex":
+            from core.mistral.providers.vertex import GoogleToken, Vertex
+
+            project, location = _set(settings.google_cloud_project), _set(settings.google_cloud_location)
+            token = GoogleToken(settings.google_application_credentials)
+            return Vertex(project, location, token, settings.google_endpoint)
+        case "bedrock" | "sagemaker":
+            return _of_aws(name, settings)
+
+
+def _of_aws(name: str, settings: Settings) -> Provider:
+    from core.mistral.providers.aws import AwsKeys, AwsSigner
+
+    region = _set(settings.aws_region)
+    keys = AwsKeys(
+        _plain(settings.aws_access_key_id),
+        _plain(settings.aws_secret_access_key),
+        _plain(settings.aws_session_token) or None,
+        settings.aws_profile,
+    )
+    if name == "sagemaker":
+        from core.mistral.providers.sagemaker import SageMaker
+
+        return SageMaker(
+            region,
+            _set(settings.sagemaker_endpoint_name),
+            AwsSigner("sagemaker", region, keys),
+            priced=not settings.self_hosted,
+            endpoint=settings.aws_endpoint_url_sagemaker_runtime,
+        )
+    from core.mistral.providers.bedrock import Bedrock
+
+    bearer = _plain(settings.aws_bearer_token_bedrock)
+    signer = None if bearer else AwsSigner("bedrock", region, keys)
+    return Bedrock(region, key=bearer, signer=signer, endpoint=settings.aws_endpoint_url_bedrock_runtime)
+
+
+def _priced(home: Provider, model: str, catalogue: Catalogue) -> str:
+    """The name to call: the dated id on Mistral's own API, the home's own elsewhere."""
+    if not home.priced:
+        return model
+    row = catalogue.resolve(home.catalogue_id(model))
+    if row is None or not row.chat or not row.prices:
+        raise SettingsError(
+            f"BISE_FALLBACK: no price is known for {model[:80]} on {home.name}, which is paid; `bise models` lists "
+            "what is known, BISE_CATALOGUE_FILE adds to it. Example: BISE_FALLBACK=mistral:mistral-small-2603"
+        )
+    return row.id if isinstance(home, Home) else model
+
+
+def _check_place(settings: Settings, home: str, model: str, variable: str) -> None:
+    if settings.mistral_region != "global" and not inside(settings.mistral_region, home, model, settings):
+        where = {"azure": " (AZURE_LOCATION says where the resource is)"}.get(home, "")
+        raise SettingsError(
+            f"{variable} names {home}{':' + model[:80] if model else ''}, which is not known to be inside "
+            f"MISTRAL_REGION={settings.mistral_region}{where}: choose one that is, or MISTRAL_REGION=global."
+        )
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""
+
+
+def _set(value: str | None) -> str:
+    """A setting whose presence the settings have checked."""
+    if value is None:
+        raise SettingsError("a home is named whose settings are missing")
+    return value
