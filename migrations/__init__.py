@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 # The revision that this code needs; a test holds it against the scripts, so that a start need not load Alembic.
-NEWEST = "0001"
+NEWEST = "0002"
+_LOCK = 0x42697365  # "Bise": PostgreSQL's advisory lock of whoever migrates
 
 
-def upgrade(file: Path) -> str | None:
-    """Brings the SQLite file to NEWEST; returns the revision it had (None: new). Raises StoreUnavailable."""
+def upgrade(database: str | Path, revision: str = NEWEST) -> str | None:
+    """Brings a database to `revision`; returns the revision it had (None: new), which may be that already.
+
+    `database`: a DATABASE_URL, or a SQLite file. One process at a time; others wait and then find it done. Raises
+    StoreUnavailable, SchemaOutdated.
+    """
     from alembic import command
     from alembic.runtime.migration import MigrationContext
-    from sqlalchemy import create_engine
     from sqlalchemy.exc import DatabaseError
-    from sqlalchemy.pool import NullPool
 
     from core.errors import SchemaOutdated, StoreUnavailable
+    from core.store.database import SQLITE, shown
+    from migrations import queue_schema
 
+    url = f"{SQLITE}{database}" if isinstance(database, Path) else database
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            connection.rollback()
+        with _connected(url) as connection:
             before = MigrationContext.configure(connection).get_current_revision()
             if before is not None and before > NEWEST:
                 raise SchemaOutdated(
-                    f"The database {file} was made by a newer version (schema {before}): upgrade Bise."
+                    f"The database {shown(url)} was made by a newer version (schema {before}): upgrade Bise."
                 )
             config = alembic_config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
+            if connection.dialect.name == "postgresql":
+                queue_schema.bring_up(connection)
             connection.commit()
     except (DatabaseError, OSError) as error:
-        raise StoreUnavailable(f"The database {file} cannot be opened: {getattr(error, 'orig', error)}.") from error
-    file.chmod(0o600)
+        cause = str(getattr(error, "orig", error)).partition("\n")[0].rstrip(".")
+        raise StoreUnavailable(f"The database {shown(url)} cannot be opened: {cause}.") from error
     return before
 
 
@@ -50,3 +57,27 @@ def alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """A connection that alone may migrate; a new SQLite file is made, for its owner only."""
+    from sqlalchemy import create_engine, func, select
+    from sqlalchemy.pool import NullPool
+
+    from core.store import postgres_engine
+    from core.store.database import SQLITE
+
+    if url.startswith(SQLITE):
+        file = Path(url.removeprefix(SQLITE))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with create_engine(f"sqlite:///{file}", poolclass=NullPool).connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            connection.rollback()
+            yield connection
+        file.chmod(0o600)
+        return
+    with postgres_engine.single(url).connect() as connection:
+        connection.execute(select(func.pg_advisory_lock(_LOCK)))  # freed when the connection closes
+        connection.commit()
+        yield connection

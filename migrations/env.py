@@ -10,6 +10,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from core.store import tables
 from core.store.columns import METADATA, UtcDateTime
+from migrations.queue_schema import PREFIX
 
 
 def _rendered(kind: str, thing: Any, _: AutogenContext) -> str | Literal[False]:
@@ -21,6 +22,11 @@ def _rendered(kind: str, thing: Any, _: AutogenContext) -> str | Literal[False]:
     return False
 
 
+def _is_ours(name: str | None, kind: str, _: Any) -> bool:
+    """What autogenerate compares: not the tables of the queue."""
+    return kind != "table" or not (name or "").startswith(PREFIX)
+
+
 assert tables  # importing them fills METADATA  # noqa: S101
 
 context.configure(
@@ -29,6 +35,7 @@ context.configure(
     render_as_batch=True,
     compare_type=True,
     render_item=_rendered,
+    include_name=_is_ours,
 )
 with context.begin_transaction():
     context.run_migrations()

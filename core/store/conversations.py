@@ -79,6 +79,9 @@ _BY_ROOT = select(_conversation).where(
 _BY_ID = select(_conversation).where(
     _conversation.c.workspace_id == bindparam("workspace"), _conversation.c.id == bindparam("id")
 )
+# PostgreSQL: whoever changes a conversation by what it read of it waits for the one before; rows that only point to it
+# may be added meanwhile. SQLite has one writer and leaves the clause out.
+_BY_ROOT_LOCKED, _BY_ID_LOCKED = (query.with_for_update(key_share=True) for query in (_BY_ROOT, _BY_ID))
 _KNOWN = select(_message.c.id, _message.c.conversation_id, _message.c.addressed).where(
     _message.c.workspace_id == bindparam("workspace"),
     _message.c.source == bindparam("source"),
@@ -86,21 +89,28 @@ _KNOWN = select(_message.c.id, _message.c.conversation_id, _message.c.addressed)
 )
 
 
-def by_root(connection: Connection, workspace: int, channel: str, root: str) -> Conversation | None:
-    """The conversation of a thread."""
-    return _read(connection.execute(_BY_ROOT, {"workspace": workspace, "channel": channel, "root": root}).first())
+def by_root(
+    connection: Connection, workspace: int, channel: str, root: str, *, lock: bool = False
+) -> Conversation | None:
+    """The conversation of a thread. `lock`: nobody else changes it until the transaction ends."""
+    values = {"workspace": workspace, "channel": channel, "root": root}
+    return _read(connection.execute(_BY_ROOT_LOCKED if lock else _BY_ROOT, values).first())
 
 
-def by_id(connection: Connection, workspace: int, conversation: int) -> Conversation:
-    found = _read(connection.execute(_BY_ID, {"workspace": workspace, "id": conversation}).first())
+def by_id(connection: Connection, workspace: int, conversation: int, *, lock: bool = False) -> Conversation:
+    """A conversation that there is. `lock`: nobody else changes it until the transaction ends."""
+    query = _BY_ID_LOCKED if lock else _BY_ID
+    found = _read(connection.execute(query, {"workspace": workspace, "id": conversation}).first())
     assert found is not None  # noqa: S101 - callers hold an id that a foreign key keeps alive
     return found
 
 
-def by_message(connection: Connection, workspace: int, source_or_post: str) -> tuple[Conversation, int] | None:
+def by_message(
+    connection: Connection, workspace: int, source_or_post: str, *, lock: bool = False
+) -> tuple[Conversation, int] | None:
     """The conversation that holds a message or post of the platform, and the stored message's number.
 
-    A post stands for its answer; while there is none, for the question.
+    A post stands for its answer; while there is none, for the question. `lock`: as in `by_id`.
     """
     said = select(_message.c.conversation_id, _message.c.id).where(
         _message.c.workspace_id == workspace,
@@ -118,13 +128,19 @@ def by_message(connection: Connection, workspace: int, source_or_post: str) -> t
         found = connection.execute(shown).first()
     if found is None:
         return None
-    return by_id(connection, workspace, found.conversation_id), found.id
+    return by_id(connection, workspace, found.conversation_id, lock=lock), found.id
 
 
 def latest(
-    connection: Connection, workspace: int, channel: str, kind: ConversationKind, since: datetime | None = None
+    connection: Connection,
+    workspace: int,
+    channel: str,
+    kind: ConversationKind,
+    since: datetime | None = None,
+    *,
+    lock: bool = False,
 ) -> Conversation | None:
-    """The newest conversation of that kind in a channel, spoken in after `since`."""
+    """The newest conversation of that kind in a channel, spoken in after `since`. `lock`: as in `by_id`."""
     where = [
         _conversation.c.workspace_id == workspace,
         _conversation.c.channel == channel,
@@ -133,7 +149,8 @@ def latest(
     if since is not None:
         where.append(_conversation.c.last_at >= since)
     query = select(_conversation).where(*where).order_by(_conversation.c.last_at.desc(), _conversation.c.id.desc())
-    return _read(connection.execute(query.limit(1)).first())
+    query = query.limit(1)
+    return _read(connection.execute(query.with_for_update(key_share=True) if lock else query).first())
 
 
 def begin(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, insert, select
 
 from core.messages import Tokens
 from core.store import tables
@@ -128,7 +128,8 @@ def _sums() -> list[ColumnElement[int]]:
     sums = [func.sum(_usage.c[name]) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")]
     return [
         func.count(_usage.c.id),
-        *(func.coalesce(sum_, 0) for sum_ in (*sums, func.sum(_usage.c.cost_microusd), estimated)),
+        # PostgreSQL sums large integers into decimals.
+        *(cast(func.coalesce(sum_, 0), BigInteger) for sum_ in (*sums, func.sum(_usage.c.cost_microusd), estimated)),
     ]
 
 

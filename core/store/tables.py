@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, false
 from sqlmodel import Field
 
-from core.store.columns import BigInt, Table, key, moment, reference
+from core.store.columns import BigInt, Json, Table, key, moment, reference
 
 
 class Workspace(Table, table=True):
+    """`assistant`, `model`: what holds where nothing nearer was chosen. `recent_messages`: a tool may look them up."""
+
     __tablename__ = "workspace"
     __table_args__ = (UniqueConstraint("platform", "external_id"),)
     id: int | None = key()
@@ -19,6 +21,9 @@ class Workspace(Table, table=True):
     external_id: str
     name: str | None = None
     zone: str | None = None
+    assistant: str | None = None
+    model: str | None = None
+    recent_messages: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = moment()
 
 
@@ -39,7 +44,8 @@ class Conversation(Table, table=True):
 
     `history_from_seq`: nothing before it is shown to the model ("reset"). `trimmed_to_seq`: where the last trimming
     in big steps let the history begin. `asker_id`: whose question came last; `others_since`: somebody else has
-    written after it.
+    written after it. `assistant`, `model`: chosen here. `parent_channel`: the channel that a Discord thread hangs in,
+    whose choices hold in it.
     """
 
     __tablename__ = "conversation"
@@ -51,6 +57,7 @@ class Conversation(Table, table=True):
     workspace_id: int = reference("workspace.id")
     kind: str
     channel: str
+    parent_channel: str | None = None
     root: str
     begun_with_bot: bool
     left: bool = False
@@ -63,6 +70,18 @@ class Conversation(Table, table=True):
     model: str | None = None
     created_at: datetime = moment()
     last_at: datetime = moment()
+
+
+class ChannelChoice(Table, table=True):
+    """The assistant and model of a channel's conversations that chose nothing themselves."""
+
+    __tablename__ = "channel_choice"
+    workspace_id: int = Field(foreign_key="workspace.id", primary_key=True, sa_type=BigInt)
+    channel: str = Field(primary_key=True)
+    assistant: str | None = None
+    model: str | None = None
+    set_by: int = reference("person.id")
+    set_at: datetime = moment()
 
 
 class Message(Table, table=True):
@@ -141,10 +160,10 @@ class Turn(Table, table=True):
     lease_until: datetime | None = moment(optional=True)
     stop_requested_at: datetime | None = moment(optional=True)
     stopped_by: int | None = reference("person.id", optional=True)
-    address: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+    address: dict[str, str] = Field(default_factory=dict, sa_type=Json)
     answer_id: int | None = reference("message.id", optional=True)
     outcome: str | None = None
-    notices: list[dict[str, Any]] | None = Field(default=None, sa_type=JSON)
+    notices: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
     created_at: datetime = moment()
     started_at: datetime | None = moment(optional=True)
     finished_at: datetime | None = moment(optional=True)

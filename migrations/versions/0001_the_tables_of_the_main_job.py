@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from core.store.columns import BigInt, UtcDateTime
+from core.store.columns import BigInt, Json, UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -138,10 +138,10 @@ def upgrade() -> None:
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("stop_requested_at", UtcDateTime(), nullable=True),
         sa.Column("stopped_by", BigInt, nullable=True),
-        sa.Column("address", sa.JSON(), nullable=False),
+        sa.Column("address", Json, nullable=False),
         sa.Column("answer_id", BigInt, nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
-        sa.Column("notices", sa.JSON(), nullable=True),
+        sa.Column("notices", Json, nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=True),
         sa.Column("finished_at", UtcDateTime(), nullable=True),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,8 @@ from core.chat import Finish, Usage
 from core.errors import WrongUse
 from core.messages import LOCAL, Tokens, WorkspaceKey
 from core.reports import figures
-from tests.fakes import BEN, TEAM, House, ManualClock, ScriptedModel, Step, house, message, said
+from tests.databases import Place, house
+from tests.fakes import BEN, TEAM, House, ManualClock, ScriptedModel, Step, message, said
 
 DAY = 86_400.0
 
@@ -37,8 +37,8 @@ def model() -> ScriptedModel:
     return ScriptedModel(told(1000, 0), told(2000, 0), told(4000, 0))
 
 
-async def test_totals_and_their_parts_are_sums_over_the_calls(tmp_path: Path) -> None:
-    async with house(tmp_path, model=model()) as home:
+async def test_totals_and_their_parts_are_sums_over_the_calls(place: Place) -> None:
+    async with house(place, model=model()) as home:
         await three_questions(home)
         database = home.core.database
         by_channel = await figures.table(database, TEAM, by="channel")
@@ -63,31 +63,31 @@ async def test_totals_and_their_parts_are_sums_over_the_calls(tmp_path: Path) ->
     ],
 )
 async def test_both_ends_of_a_span_are_included(
-    tmp_path: Path, since: date | None, until: date | None, calls: int
+    place: Place, since: date | None, until: date | None, calls: int
 ) -> None:
-    async with house(tmp_path, model=model()) as home:
+    async with house(place, model=model()) as home:
         await three_questions(home)
         table = await figures.table(home.core.database, TEAM, since=since, until=until)
         assert table.total.calls == calls
 
 
-async def test_one_workspace_never_sees_anothers_figures(tmp_path: Path) -> None:
-    async with house(tmp_path, model=model()) as home:
+async def test_one_workspace_never_sees_anothers_figures(place: Place) -> None:
+    async with house(place, model=model()) as home:
         await home.hear(message(), message(workspace=WorkspaceKey("slack", "T2")))
         table = await figures.table(home.core.database, TEAM, by="user")
         assert table.total.calls == 1
 
 
-async def test_a_workspace_of_which_nothing_is_known_is_told_so(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+async def test_a_workspace_of_which_nothing_is_known_is_told_so(place: Place) -> None:
+    async with house(place) as home:
         with pytest.raises(WrongUse, match="Nothing is known of the workspace local:cli"):
             await figures.table(home.core.database, LOCAL)
         view = await home.core.usage_today_and_month(LOCAL, "U1")
         assert view == figures.UsageView(Tokens(), Tokens(), Tokens())
 
 
-async def test_a_person_sees_today_the_month_and_their_own_part(tmp_path: Path) -> None:
-    async with house(tmp_path, model=model()) as home:
+async def test_a_person_sees_today_the_month_and_their_own_part(place: Place) -> None:
+    async with house(place, model=model()) as home:
         await three_questions(home)
         view = await home.core.usage_today_and_month(TEAM, "U2")
         assert view == figures.UsageView(
@@ -97,9 +97,9 @@ async def test_a_person_sees_today_the_month_and_their_own_part(tmp_path: Path) 
         assert (await home.core.usage_today_and_month(TEAM, None)).mine == Tokens()
 
 
-async def test_a_call_belongs_to_the_day_of_the_workspaces_zone(tmp_path: Path) -> None:
+async def test_a_call_belongs_to_the_day_of_the_workspaces_zone(place: Place) -> None:
     new_years_eve = ManualClock(datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
-    async with house(tmp_path, clock=new_years_eve, timezone="Europe/Paris") as home:
+    async with house(place, clock=new_years_eve, timezone="Europe/Paris") as home:
         await home.hear(message())
         periods = home.rows("SELECT local_date, day_period, month_period FROM usage")
         assert periods == [("2027-01-01", "2027-01-01", "2027-01")]
@@ -107,30 +107,30 @@ async def test_a_call_belongs_to_the_day_of_the_workspaces_zone(tmp_path: Path) 
         assert (view.today.calls, view.month.calls) == (1, 1)
 
 
-async def test_what_is_estimated_is_told_apart(tmp_path: Path) -> None:
-    async with house(tmp_path, model=ScriptedModel(told(1000, 0), ["Y", errors.StreamCut()])) as home:
+async def test_what_is_estimated_is_told_apart(place: Place) -> None:
+    async with house(place, model=ScriptedModel(told(1000, 0), ["Y", errors.StreamCut()])) as home:
         await home.hear(message(), message(id="2"))
         table = await figures.table(home.core.database, TEAM)
         assert table.total.calls == 2
         assert 0 < table.total.estimated_microusd == table.total.cost_microusd - 500
 
 
-async def test_a_finish_without_usage_is_an_estimate_not_nothing(tmp_path: Path) -> None:
-    async with house(tmp_path, model=ScriptedModel(["Yes.", Finish("stop", None, "m")])) as home:
+async def test_a_finish_without_usage_is_an_estimate_not_nothing(place: Place) -> None:
+    async with house(place, model=ScriptedModel(["Yes.", Finish("stop", None, "m")])) as home:
         await home.hear(message())
         assert home.rows("SELECT outcome, estimated, prompt_tokens > 20, cost_microusd > 0 FROM usage") == [
             ("ok", 1, 1, 1)
         ]
 
 
-async def test_a_part_of_a_micro_dollar_is_rounded_up_once(tmp_path: Path) -> None:
-    async with house(tmp_path, model=ScriptedModel(told(1, 1, 1))) as home:
+async def test_a_part_of_a_micro_dollar_is_rounded_up_once(place: Place) -> None:
+    async with house(place, model=ScriptedModel(told(1, 1, 1))) as home:
         await home.hear(message())
         assert home.rows("SELECT cost_microusd FROM usage") == [(2,)], "0.05 + 1.5"
 
 
-async def test_a_conversation_tells_its_own_cost_and_a_turn_its_own(tmp_path: Path) -> None:
-    async with house(tmp_path, model=model()) as home:
+async def test_a_conversation_tells_its_own_cost_and_a_turn_its_own(place: Place) -> None:
+    async with house(place, model=model()) as home:
         accepted = await home.hear(message(), message(id="2"), said("cost", "3", mentioned=True))
         answer = home.platform.answers[2]
         assert answer is not None

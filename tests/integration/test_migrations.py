@@ -1,9 +1,10 @@
-"""The migrations make exactly the tables that the code has, and may be run at any time."""
+"""The migrations make exactly the tables that the code has, on both databases, and may be run at any time."""
 
 from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,20 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from procrastinate.schema import SchemaManager
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 import migrations
-from core.errors import SchemaOutdated
+from core.errors import SchemaOutdated, StoreUnavailable
 from core.store import tables
 from core.store.columns import METADATA
-from tests.fakes import house, message, rows
+from migrations.queue_schema import PREFIX
+from tests import postgres
+from tests.databases import Place, house, place_of
+from tests.fakes import message, rows
+
+VERSION = "SELECT version_num FROM alembic_version"
 
 
 def test_the_newest_revision_is_the_head_and_there_is_one() -> None:
@@ -26,22 +33,24 @@ def test_the_newest_revision_is_the_head_and_there_is_one() -> None:
     assert script.get_heads() == [migrations.NEWEST]
 
 
-def test_an_upgraded_file_has_the_tables_of_the_code_and_no_others(tmp_path: Path) -> None:
-    file = tmp_path / "bise.db"
-    assert migrations.upgrade(file) is None
-    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+def test_an_upgraded_database_has_the_tables_of_the_code_and_no_others(empty_place: Place) -> None:
+    assert migrations.upgrade(empty_place.url) is None
+    with empty_place.connected() as connection:
+        options = {"compare_type": True, "compare_server_default": True, "include_name": not_the_queues}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, METADATA) == []
     assert {table.name for table in METADATA.sorted_tables} >= {tables.Turn.__tablename__, tables.Usage.__tablename__}
+
+
+def not_the_queues(name: str | None, kind: str, _: object) -> bool:
+    return kind != "table" or not str(name).startswith(PREFIX)
 
 
 def test_constraints_and_indexes_are_those_of_the_code(tmp_path: Path) -> None:
     """Autogenerate does not look at every constraint on SQLite, so both schemas are made and held side by side."""
     migrated, made = tmp_path / "migrated.db", tmp_path / "made.db"
     migrations.upgrade(migrated)
-    engine = create_engine(f"sqlite:///{made}", poolclass=NullPool)
-    METADATA.create_all(engine)
+    METADATA.create_all(create_engine(f"sqlite:///{made}", poolclass=NullPool))
     assert shape(migrated) == shape(made)
 
 
@@ -58,18 +67,46 @@ def shape(file: Path) -> dict[str, list[object]]:
     return found
 
 
+def test_constraints_and_indexes_are_those_of_the_code_on_postgresql(tmp_path: Path) -> None:
+    with place_of("postgres", tmp_path) as migrated, place_of("postgres", tmp_path, migrated=False) as made:
+        with made.connected() as connection:
+            METADATA.create_all(connection)
+            connection.commit()
+        assert described(migrated) == described(made)
+
+
+def described(place: Place) -> dict[str, list[object]]:
+    """The same on PostgreSQL, names included."""
+    with place.connected() as connection:
+        seen = inspect(connection)
+        return {
+            table: [
+                sorted(
+                    (one["name"], str(one["type"]), one["nullable"], one["default"]) for one in seen.get_columns(table)
+                ),
+                seen.get_pk_constraint(table),
+                sorted(map(str, seen.get_foreign_keys(table))),
+                sorted(map(str, seen.get_unique_constraints(table))),
+                sorted(map(str, seen.get_indexes(table))),
+            ]
+            for table in seen.get_table_names()
+            if table != "alembic_version" and not table.startswith(PREFIX)
+        }
+
+
 async def test_an_upgrade_of_the_newest_changes_nothing(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
-        await home.hear(message())
-    before = dump(tmp_path / "bise.db")
-    assert migrations.upgrade(tmp_path / "bise.db") == migrations.NEWEST
-    assert dump(tmp_path / "bise.db") == before
+    with place_of("sqlite", tmp_path) as place:
+        async with house(place) as home:
+            await home.hear(message())
+        before = dump(place.file)
+        assert migrations.upgrade(place.file) == migrations.NEWEST
+        assert dump(place.file) == before
 
 
-async def test_an_upgrade_works_beside_a_running_service(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+async def test_an_upgrade_works_beside_a_running_service(place: Place) -> None:
+    async with house(place) as home:
         await home.hear(message())
-        assert migrations.upgrade(home.file) == migrations.NEWEST
+        assert migrations.upgrade(place.url) == migrations.NEWEST
         await home.hear(message(id="2"))
         assert home.states() == ["done", "done"]
 
@@ -82,31 +119,89 @@ def dump(file: Path) -> list[str]:
         connection.close()
 
 
+def test_four_who_migrate_at_once_take_turns(tmp_path: Path) -> None:
+    with place_of("postgres", tmp_path, migrated=False) as place:
+        found: list[str | None] = []
+        threads = [threading.Thread(target=lambda: found.append(migrations.upgrade(place.url))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(map(str, found)) == [migrations.NEWEST] * 3 + ["None"]
+        assert place.rows(VERSION) == [(migrations.NEWEST,)]
+
+
+FUNCTIONS = "SELECT proname FROM pg_proc WHERE proname LIKE 'procrastinate%' ORDER BY 1"
+
+
+def test_the_tables_of_the_queue_come_with_ours_and_follow_its_version(tmp_path: Path) -> None:
+    with place_of("postgres", tmp_path) as new, place_of("postgres", tmp_path, migrated=False) as old:
+        names = [name for (name,) in new.rows("SELECT name FROM procrastinate_script ORDER BY name")]
+        older = [name for name in names if name < "03.02"]
+        assert 10 < len(older) < len(names)
+        for name in older:  # as an older version of it left the database
+            old.change((Path(SchemaManager.get_migrations_path()) / name).read_text())
+        old.change("CREATE TABLE procrastinate_script (name text PRIMARY KEY)")
+        for name in older:
+            old.change(f"INSERT INTO procrastinate_script VALUES ('{name}')")  # noqa: S608
+        migrations.upgrade(old.url)
+        assert old.rows(FUNCTIONS) == new.rows(FUNCTIONS)
+        assert old.rows("SELECT count(*) FROM procrastinate_script") == [(len(names),)]
+
+
 def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "bise.db"
     migrations.upgrade(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "bise.db"
-    migrations.upgrade(file)
-    connection = sqlite3.connect(file)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
+def test_a_database_of_a_newer_version_is_left_alone(place: Place) -> None:
+    place.change("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaOutdated, match="made by a newer version"):
-        migrations.upgrade(file)
-    assert rows(file, "SELECT version_num FROM alembic_version") == [("9999",)]
+        migrations.upgrade(place.url)
+    assert place.rows(VERSION) == [("9999",)]
 
 
-def test_the_way_back_leaves_no_table(tmp_path: Path) -> None:
-    file = tmp_path / "bise.db"
-    migrations.upgrade(file)
+def test_a_server_that_does_not_answer_is_one_plain_error_without_the_password() -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        migrations.upgrade("postgresql+psycopg://bise:hidden@127.0.0.1:1/bise")
+    assert str(caught.value).startswith("The database bise on 127.0.0.1 cannot be opened: ")
+    assert "hidden" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_step_leaves_the_version_before_able_to_work(empty_place: Place) -> None:
+    """Processes of the version before still run while it is taken: nothing of theirs goes, nothing new is demanded."""
+    script = ScriptDirectory.from_config(migrations.alembic_config())
+    before: dict[tuple[str, str], tuple[str, bool]] = {}
+    for revision in reversed([step.revision for step in script.walk_revisions()]):
+        migrations.upgrade(empty_place.url, revision)
+        after, demanded = columns(empty_place)
+        assert {name: after.get(name) for name in before} == before, revision
+        old_tables = {table for table, _ in before}
+        assert {(table, column) for table, column in demanded - set(before) if table in old_tables} == set(), revision
+        before = after
+
+
+def columns(place: Place) -> tuple[dict[tuple[str, str], tuple[str, bool]], set[tuple[str, str]]]:
+    """Type and nullability of every column, and the columns that an insert must name."""
+    with place.connected() as connection:
+        seen = inspect(connection)
+        found = [(table, one) for table in seen.get_table_names() for one in seen.get_columns(table)]
+    described = {(table, one["name"]): (str(one["type"]), one["nullable"]) for table, one in found}
+    return described, {(table, one["name"]) for table, one in found if not one["nullable"] and one["default"] is None}
+
+
+def test_the_way_back_leaves_no_table(place: Place) -> None:
     config = migrations.alembic_config()
-    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
-    with engine.connect() as connection:
+    with place.connected() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         connection.commit()
-    assert rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'") == [("alembic_version",)]
+        left = [table for table in inspect(connection).get_table_names() if not table.startswith(PREFIX)]
+        assert left == ["alembic_version"]
+
+
+def test_a_template_is_what_the_migrations_make(tmp_path: Path) -> None:
+    with postgres.server().database() as url:
+        assert postgres.rows(url, VERSION) == [(migrations.NEWEST,)]
