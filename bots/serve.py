@@ -17,11 +17,12 @@ from core.errors import PlatformUnavailable, SettingsError, StoreUnavailable, Un
 from core.ports import ChatPlatform
 from core.service import Core, open_core
 from core.settings import Settings, promised_later
-from core.store.database import ServeLock
+from core.store.serve_lock import ServeLock
 
 _log = structlog.get_logger()
 ROLES = ("slack", "discord", "worker", "reports", "web")
-DRAIN_SECONDS = 20.0
+DRAIN_SECONDS = 20.0  # that running answers are given at the end
+START_SECONDS = 20.0  # that platforms are given at the start, before the rest goes on in the background
 SWEEP_SECONDS = 30
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -38,9 +39,9 @@ class Adapter(ChatPlatform, Protocol):
 class Service:
     """One running Bise. `ready` is set once every configured platform is connected."""
 
-    def __init__(self, settings: Settings, roles: Sequence[str] = ROLES, patience: float = DRAIN_SECONDS) -> None:
+    def __init__(self, settings: Settings, roles: Sequence[str] = ROLES, patience: float | None = None) -> None:
         self._settings = settings
-        self._patience = patience  # seconds that running answers are given at the end
+        self.patience = settings.drain_seconds if patience is None else patience
         self._roles = checked(roles)
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
@@ -54,9 +55,10 @@ class Service:
         Raises SettingsError, StoreUnavailable, SchemaOutdated, TokenRevoked.
         """
         async with AsyncExitStack() as stack:
-            lock = ServeLock(self._settings.database_file)
-            lock.take()
-            stack.callback(lock.free)
+            if not self._settings.postgres:
+                lock = ServeLock(self._settings.database_file)
+                lock.take()
+                stack.callback(lock.free)
             self.core = open_core(self._settings)
             stack.push_async_callback(self.core.close)
             await self.core.database.check(migrations.NEWEST)
@@ -74,13 +76,13 @@ class Service:
             stack.callback(scheduler.shutdown, wait=False)
             for adapter in adapters:
                 stack.push_async_callback(adapter.close)
-            stack.push_async_callback(self.core.stop, self._patience)
+            stack.push_async_callback(self.core.stop, self.patience)
             for adapter in adapters:
                 stack.push_async_callback(adapter.stop_receiving)
             await self.core.start()
             self._connecting = asyncio.create_task(self._connect(adapters))
             stack.push_async_callback(self._stop_connecting)
-            done, _ = await asyncio.wait([self._connecting], timeout=DRAIN_SECONDS)
+            done, _ = await asyncio.wait([self._connecting], timeout=START_SECONDS)
             if done:
                 await self._connecting
             else:
@@ -198,7 +200,7 @@ async def serve(settings: Settings, roles: Sequence[str] = ROLES) -> int:
         await service.start()
         try:
             await service.run(stopping)
-            _log.info("serve.stopping", patience_seconds=DRAIN_SECONDS)
+            _log.info("serve.stopping", patience_seconds=service.patience)
         finally:
             await service.stop()
     except asyncio.CancelledError:

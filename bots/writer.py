@@ -14,6 +14,7 @@ import structlog
 
 from bots.pace import Limit, Schedule
 from core.errors import PlatformUnavailable
+from core.ports import Lease, TurnLost
 
 FINAL_ATTEMPTS = 6
 _FIRST_BACKOFF = 0.5  # seconds, doubled with each failure in a row
@@ -44,13 +45,35 @@ class Outlet(Protocol):
         """Make exactly that one call with the newest text. Raises RateLimited or a PlatformError."""
 
 
-class Lane:
-    """One answer's way to its place. At most one of its writes is under way, and it carries what is newest then."""
+class Unfenced:
+    """Honours `core.ports.Lease` for what belongs to no turn: it may always be written."""
 
-    def __init__(self, writer: Writer, outlet: Outlet, number: int) -> None:
+    def held(self) -> bool:
+        return True
+
+    async def wait(self) -> None:
+        return
+
+    def overrun(self) -> None:
+        return
+
+
+UNFENCED = Unfenced()
+
+
+class Lane:
+    """One answer's way to its place. At most one of its writes is under way, and it carries what is newest then.
+
+    None begins without the lease: text waits until it is held again, and `finish` fails when it is lost for good.
+    """
+
+    def __init__(self, writer: Writer, outlet: Outlet, number: int, lease: Lease) -> None:
         self._writer = writer
         self.outlet = outlet
         self.number = number
+        self.lease = lease
+        self.fence: asyncio.Task[None] | None = None  # waits for the lease
+        self.write: asyncio.Task[None] | None = None  # the newest
         self.finishing = False
         self.wanting = False
         self.writing = False
@@ -62,13 +85,14 @@ class Lane:
 
     def touch(self) -> None:
         """Something new can be shown. Never waits, costs next to nothing when a write is due anyway."""
-        if not (self.wanting or self.writing or self.stale or self.done.is_set()):
+        if not (self.wanting or self.writing or self.stale or self.fence or self.done.is_set()):
             self._writer.consider_soon(self)
 
     async def finish(self) -> None:
         """Return when everything has been written, or the lane was closed.
 
-        Raises what the outlet's last write raised for good; PlatformUnavailable where the writer closed before the end.
+        Raises what the outlet's last write raised for good; PlatformUnavailable where the writer closed before the
+        end; TurnLost.
         """
         if not self.finishing and not self.done.is_set():
             self.finishing, self.failures = True, 0
@@ -80,6 +104,11 @@ class Lane:
     def close(self) -> None:
         """Write nothing more; a write under way ends by itself. A waiting `finish` returns."""
         self._writer.release(self)
+
+    async def rest(self) -> None:
+        """Returns when no write is under way, after `close`."""
+        if self.write is not None:
+            await asyncio.wait([self.write])
 
 
 class Writer:
@@ -110,8 +139,8 @@ class Writer:
         """Whether no answer is in progress here and no write is under way."""
         return not self._lanes and not self._writes
 
-    def open(self, outlet: Outlet) -> Lane:
-        lane = Lane(self, outlet, self._schedule.open())
+    def open(self, outlet: Outlet, lease: Lease = UNFENCED) -> Lane:
+        lane = Lane(self, outlet, self._schedule.open(), lease)
         self._lanes[lane.number] = lane
         if self._closing:
             self._fail(lane, _closed())
@@ -144,6 +173,9 @@ class Writer:
     def release(self, lane: Lane) -> None:
         """Forget a lane: it is done, has failed or was given up."""
         self._lanes.pop(lane.number, None)
+        if lane.fence is not None:
+            lane.fence.cancel()
+            lane.fence = None
         if not lane.writing:
             self._schedule.close(lane.number)
         lane.done.set()
@@ -151,6 +183,9 @@ class Writer:
 
     def _ask(self, lane: Lane) -> str | None:
         if lane.done.is_set():
+            return None
+        if not lane.lease.held():
+            self._wait_for_lease(lane)
             return None
         try:
             method = lane.outlet.pending(final=lane.finishing)
@@ -162,6 +197,22 @@ class Writer:
         if method is None and lane.finishing and not lane.writing:
             self.release(lane)
         return method
+
+    def _wait_for_lease(self, lane: Lane) -> None:
+        lane.wanting = False
+        self._schedule.want(lane.number, None, final=lane.finishing, now=self._clock())
+        if lane.fence is None:
+            lane.fence = asyncio.ensure_future(self._regain(lane))
+
+    async def _regain(self, lane: Lane) -> None:
+        try:
+            await lane.lease.wait()
+        except TurnLost as lost:
+            lane.fence = None
+            self._fail(lane, lost)
+        else:
+            lane.fence = None
+            self.consider(lane)
 
     def _pump(self) -> None:
         """Start every write that may start now, and set the timer for the next."""
@@ -186,7 +237,7 @@ class Writer:
         self._schedule.started(lane.number, now)
         lane.writing, lane.wanting = True, False
         final = lane.finishing
-        task = asyncio.ensure_future(lane.outlet.write(final=final))
+        task = lane.write = asyncio.ensure_future(lane.outlet.write(final=final))
         self._writes.add(task)
         task.add_done_callback(lambda ended: self._written(lane, method, final, ended))
 
@@ -195,6 +246,8 @@ class Writer:
         self._writes.discard(task)
         lane.writing = False
         self._schedule.ended(lane.number, now)
+        if not lane.lease.held():
+            lane.lease.overrun()
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, RateLimited):
             pause = max(error.retry_after, _SHORTEST_PAUSE)

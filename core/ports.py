@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
 from core.chat import ChatRequest, Delta
 from core.errors import PlatformError
-from core.messages import Answer, Attachment, ReplyOrder, WorkspaceKey
+from core.messages import Answer, Attachment, Post, ReplyOrder, WorkspaceKey
 
 
 class Clock(Protocol):
@@ -30,12 +30,41 @@ class LanguageModel(Protocol):
         ...
 
 
-class PostLog(Protocol):
-    """Where a Reply remembers the posts of its turn. Each call is stored before it returns."""
+class TurnLost(Exception):
+    """Somebody else has the turn now: nothing of it may be written any more."""
 
+
+class Lease(Protocol):
+    """Whether this process may write for a turn: asked right before each write to a platform."""
+
+    def held(self) -> bool:
+        """Whether a write may begin now."""
+        ...
+
+    async def wait(self) -> None:
+        """Returns when a write may begin (again). Raises TurnLost."""
+        ...
+
+    def overrun(self) -> None:
+        """A write that began under the lease ended after it, so that it may stand over somebody else's."""
+        ...
+
+
+class PostLog(Protocol):
+    """Where a Reply remembers the posts of its turn, and the lease under which it may write them.
+
+    Each call is stored before it returns, and waits minutes for a database that is away: a post that stands must be
+    remembered. All raise TurnLost, and StoreUnavailable in the end.
+    """
+
+    @property
+    def lease(self) -> Lease: ...
     async def add(self, ordinal: int, platform_id: str, start: int) -> None: ...
     async def close(self, ordinal: int) -> None: ...
     async def drop(self, ordinal: int) -> None: ...
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        """Those of them that are posts of any turn of this workspace; the others are nobody's."""
+        ...
 
 
 class Reply(Protocol):
@@ -50,7 +79,17 @@ class Reply(Protocol):
         ...
 
     async def finish(self, answer: Answer) -> None:
-        """Shows the whole answer and its notices; returns when the platform has them. Raises PlatformError."""
+        """Shows the whole answer and its notices; returns when the platform has them.
+
+        Raises PlatformError, and TurnLost when the turn is somebody else's before all is written.
+        """
+        ...
+
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
+        """Writes an answer that is over once more into its posts, whatever they show: a late write may stand there.
+
+        Raises PlatformError.
+        """
         ...
 
     def error(self) -> PlatformError | None:

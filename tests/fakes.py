@@ -26,6 +26,7 @@ from core.messages import (
     ConversationKind,
     IncomingMessage,
     Person,
+    Post,
     ReplyOrder,
     WorkspaceKey,
 )
@@ -139,6 +140,7 @@ class FakeReply:
         self.text = ""
         self.answer: Answer | None = None
         self.abandoned = False
+        self.shown_again: list[tuple[Answer, tuple[Post, ...]]] = []
         self.refused: PlatformError | None = None
         self.wrote = asyncio.Event()
 
@@ -158,6 +160,9 @@ class FakeReply:
             raise self._platform.failing
         await self._posts.close(0)
         self.answer = answer
+
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
+        self.shown_again.append((answer, posts))
 
     def error(self) -> PlatformError | None:
         return self.refused

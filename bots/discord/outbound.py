@@ -61,6 +61,7 @@ class Outbound:
                 order.turn,
                 posts,
                 self._writer(order.channel if place.is_over() else address["token"]),
+                lease=log.lease,
                 failed=failed,
                 ended=lambda: self._forget(interaction),
             )
@@ -70,6 +71,7 @@ class Outbound:
             order.turn,
             AnswerPosts(order, log, channel),
             self._writer(order.channel),
+            lease=log.lease,
             busy=typing,
             failed=failed,
         )

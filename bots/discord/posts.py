@@ -16,9 +16,10 @@ from bots.discord.places import Components, Place
 from bots.rendering import render, stable_prefix
 from bots.replies import sentence
 from bots.splitting import Splitter
-from core.errors import PlaceGone
-from core.messages import Answer, ReplyOrder
-from core.ports import PostLog
+from bots.writer import RateLimited
+from core.errors import PlaceGone, PlatformError
+from core.messages import Answer, Post, ReplyOrder
+from core.ports import PostLog, TurnLost
 
 LONGEST_POST = 2000
 _NEARLY_FULL = LONGEST_POST - 400
@@ -72,8 +73,7 @@ class AnswerPosts:
         self._answer: Answer | None = None
         self._stale = False  # whether text came since `_wanted` was worked out
         self._wanted: list[_Wanted] = []
-        earlier = sorted(order.posts, key=lambda post: post.ordinal)
-        self._shown = [_Shown(post.platform_id, closed=post.closed) for post in earlier]
+        self._shown = _of_earlier(order.posts)
 
     def add(self, text: str) -> None:
         """More of the model's text."""
@@ -87,6 +87,10 @@ class AnswerPosts:
         self._text = answer.text
         self._answer = answer
         self._stale = True
+
+    def begin_again(self, posts: tuple[Post, ...]) -> None:
+        """Whatever these posts show, everything is to be written once more."""
+        self._shown, self._opened = _of_earlier(posts), True
 
     async def open(self) -> None:
         """Takes over the post that the place has already, if any: a deferred answer. Raises PlatformError."""
@@ -110,7 +114,7 @@ class AnswerPosts:
         async with self._writing:
             await self.open()
             number = self._next(final=final)
-            if number is None:
+            if number is None or not self._log.lease.held():  # it was held, when the writer asked
                 return
             if number >= len(self._wanted):
                 await self._remove(number)
@@ -149,7 +153,21 @@ class AnswerPosts:
     async def _keep(self, post: str, start: int) -> None:
         """Remembers a new post, in the store too, before anything else is written."""
         self._shown.append(_Shown(post))
-        await self._log.add(len(self._shown) - 1, post, start)
+        try:
+            await self._log.add(len(self._shown) - 1, post, start)
+        except TurnLost:
+            if not await self._log.owned([post]):
+                await self._take_away(post)
+            raise
+
+    async def _take_away(self, post: str) -> None:
+        """A post that came too late: its turn is somebody else's, who never heard of it."""
+        try:
+            await self._place.delete(post)
+        except (PlatformError, RateLimited) as error:
+            _log.warning("late_post_stays", turn=self._order.turn, post=post, error=type(error).__name__)
+        else:
+            _log.info("late_post_removed", turn=self._order.turn, post=post)
 
     async def _edit(self, number: int, wanted: _Wanted) -> None:
         shown = self._shown[number]
@@ -215,3 +233,7 @@ class AnswerPosts:
                 self._wanted[-1] = _Wanted(together, last.start, buttons=False, closed=True)
             else:
                 self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=False, closed=True))
+
+
+def _of_earlier(posts: tuple[Post, ...]) -> list[_Shown]:
+    return [_Shown(post.platform_id, closed=post.closed) for post in sorted(posts, key=lambda post: post.ordinal)]

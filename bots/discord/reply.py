@@ -9,9 +9,10 @@ import structlog
 
 from bots.discord.errors import THREAD_ARCHIVED
 from bots.discord.posts import AnswerPosts
-from bots.writer import Lane, RateLimited, Writer
+from bots.writer import UNFENCED, Lane, RateLimited, Writer
 from core.errors import PlaceForbidden, PlaceGone, PlatformError, TokenRevoked
-from core.messages import Answer
+from core.messages import Answer, Post
+from core.ports import Lease, TurnLost
 
 _FOR_GOOD = (PlaceGone, PlaceForbidden, TokenRevoked)
 _log = structlog.get_logger()
@@ -30,6 +31,7 @@ class DiscordReply:
         posts: AnswerPosts,
         writer: Writer,
         *,
+        lease: Lease = UNFENCED,
         busy: asyncio.Task[PlatformError | None] | None = None,
         failed: Callable[[PlatformError], Awaitable[None]] | None = None,
         ended: Callable[[], None] | None = None,
@@ -40,7 +42,8 @@ class DiscordReply:
         self._ended = ended
         self._busy = busy
         self._opening = asyncio.create_task(self._open())
-        self._lane: Lane = writer.open(posts)
+        self._writer, self._lease = writer, lease
+        self._lane: Lane = writer.open(posts, lease)
 
     def status(self, name: str, count: int = 0) -> None:
         """Discord shows only that something is being written, which it does from the start."""
@@ -63,6 +66,12 @@ class DiscordReply:
         finally:
             await self._end()
 
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
+        self._posts.conclude(answer)
+        self._posts.begin_again(posts)
+        self._lane = self._writer.open(self._posts, self._lease)
+        await self._lane.finish()
+
     def error(self) -> PlatformError | None:
         """Why nothing more can be shown here; None while something may be."""
         signs = (_result(self._busy), _result(self._opening))
@@ -81,6 +90,8 @@ class DiscordReply:
         except (PlatformError, RateLimited) as error:  # the answer itself will meet the same, and tell
             _log.info("sign_of_life_failed", turn=self._turn, error=type(error).__name__)
             return error if isinstance(error, PlatformError) else None
+        except TurnLost:
+            return None
         return None
 
     async def _end(self) -> None:

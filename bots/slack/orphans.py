@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import structlog
 
 from bots.slack.api import Json
 from bots.slack.errors import Unsure
 from bots.slack.workspace import SlackWorkspace
+from bots.writer import RateLimited
 from core.errors import PlatformError, PlatformUnavailable, TokenRevoked
 from core.messages import ReplyOrder
+from core.ports import PostLog
 
 CLOCK_SKEW_SECONDS = 3.0
 _PAGE = "200"
@@ -20,74 +21,72 @@ log = structlog.get_logger()
 
 
 class Orphans:
-    """Looks into the thread of one answer. `known` below: the ts of those posts that the answer owns."""
+    """Looks into the thread of one answer."""
 
-    def __init__(self, order: ReplyOrder, workspace: SlackWorkspace) -> None:
+    def __init__(self, order: ReplyOrder, workspace: SlackWorkspace, posts: PostLog) -> None:
         self._order = order
         self._workspace = workspace
+        self._posts = posts
         self._thread_ts = order.address["thread_ts"]
 
     async def since(self, asked_at: float, known: Collection[str]) -> str | None:
-        """The newest post of ours made since `asked_at` (epoch seconds). Raises PlatformError, RateLimited.
+        """The newest post of ours made since `asked_at` (epoch seconds). Raises PlatformError, RateLimited, TurnLost.
 
-        A conversation has one turn at a time: it is the one whose making was in doubt a moment ago.
+        `known`: the ts of those that the answer has.
         """
         oldest = f"{max(float(self._thread_ts), asked_at - CLOCK_SKEW_SECONDS):.6f}"
-        found = [str(message["ts"]) for message in await self._read(oldest, known)]
+        found = await self._without_owner(ts for ts in await self._read(oldest) if ts not in known)
         return found[-1] if found else None
 
-    async def of_earlier_attempts(self, words: str, known: Collection[str]) -> list[str]:
-        """What earlier attempts at this answer left here, oldest first. `words`: what would be posted now.
+    async def of_earlier_attempts(self) -> list[str]:
+        """The ts of what earlier attempts at this answer left here without writing it down, oldest first.
 
-        Raises PlatformUnavailable, TokenRevoked and RateLimited; where Slack refuses to show the thread, there is none.
+        Raises PlatformUnavailable, TokenRevoked, RateLimited and TurnLost; where Slack refuses to show the thread,
+        there is none.
         """
         question = self._order.question.rpartition(":")[2]
         try:
-            messages = await self._read(question, known)
+            found = await self._read(question)
         except (PlatformUnavailable, TokenRevoked):
             raise
         except PlatformError as error:
             log.warning("slack.orphans_not_sought", turn=self._order.turn, code=error.code)
             return []
-        # Below a question that began its thread everything of ours is an answer to it. In an older thread the answer
-        # to an earlier question may stand below this one, and must never be written over: there it takes a sign.
-        alone = question == self._thread_ts
-        return [str(message["ts"]) for message in messages if alone or self._is_ours(message, words)]
+        return await self._without_owner(found)
 
-    async def _read(self, oldest: str, known: Collection[str]) -> list[Json]:
-        """The bot's posts in the thread after `oldest`, the thread's root aside."""
+    async def remove(self, ts: str) -> None:
+        """Takes away a post of ours that came too late: its turn is somebody else's, who never heard of it."""
+        here = {"channel": self._order.channel, "ts": ts}
+        try:
+            try:
+                await self._workspace.api.call("chat.delete", dict(here))
+            except PlatformError as error:
+                if isinstance(error, PlatformUnavailable | TokenRevoked):
+                    raise
+                await self._workspace.api.call("chat.stopStream", dict(here))  # a stream is ended before it is deleted
+                await self._workspace.api.call("chat.delete", dict(here))
+        except (PlatformError, RateLimited) as error:
+            log.warning("slack.late_post_stays", turn=self._order.turn, ts=ts, error=type(error).__name__)
+        else:
+            log.info("slack.late_post_removed", turn=self._order.turn, ts=ts)
+
+    async def _without_owner(self, found: Iterable[str]) -> list[str]:
+        """Asked after the posts were read: what was written down until then is somebody's."""
+        names = {f"{self._order.channel}:{ts}": ts for ts in found}
+        owned = await self._posts.owned(names) if names else frozenset()
+        return [ts for name, ts in names.items() if name not in owned]
+
+    async def _read(self, oldest: str) -> list[str]:
+        """The ts of the bot's posts in the thread after `oldest`, the thread's root aside."""
         where = {"channel": self._order.channel, "ts": self._thread_ts, "oldest": oldest, "limit": _PAGE}
         answer = await self._workspace.api.read("conversations.replies", where)
-        if not isinstance(messages := answer.get("messages") or [], list):
+        messages: list[Json] = answer.get("messages") or []
+        if not isinstance(messages, list):
             raise Unsure("conversations.replies: unreadable answer", code="no_answer")
         return [
-            message
+            str(message["ts"])
             for message in messages
             if message.get("user") == self._workspace.bot.user
-            and message.get("ts") not in {*known, self._thread_ts}
+            and message.get("ts") != self._thread_ts
             and float(message["ts"]) > float(oldest)
         ]
-
-    def _is_ours(self, message: Json, words: str) -> bool:
-        """Still streaming (earlier answers have ended), with our Stop button, or in the very words of this answer."""
-        if message.get("streaming_state") == "in_progress":
-            return True
-        blocks = list(_objects(message.get("blocks")))
-        if self._order.stop and any(block.get("value") == self._order.stop for block in blocks):
-            return True
-        texts = (message.get("text"), *(block.get("text") for block in blocks))
-        return bool(_letters(words)) and _letters(words) in {_letters(text) for text in texts if isinstance(text, str)}
-
-
-def _objects(found: Any) -> Iterator[Json]:
-    """Every object in Block Kit, however deep."""
-    if isinstance(found, dict):
-        yield found
-        found = list(found.values())
-    for one in found if isinstance(found, list) else ():
-        yield from _objects(one)
-
-
-def _letters(text: str) -> str:
-    """What Slack's own rewriting of a text leaves alone."""
-    return "".join(character for character in text if character.isalnum())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 
@@ -18,13 +17,12 @@ from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
 from bots.splitting import Piece, Splitter
 from bots.writer import RateLimited
-from core.errors import PlaceGone, PlatformError, PlatformUnavailable, StoreUnavailable, TokenRevoked
-from core.messages import ReplyOrder
-from core.ports import PostLog
+from core.errors import PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
+from core.messages import Post, ReplyOrder
+from core.ports import PostLog, TurnLost
 
 PIECE_MAX = 10_000  # `markdown_text` takes 12,000, and closing a fence costs some
 REFUSALS_MAX = 4
-STORE_PATIENCE = (0.1, 0.4, 1.0)  # seconds between tries to write down a post that is there already
 
 _METHODS = {
     "start": "chat.startStream",
@@ -58,13 +56,18 @@ class Outlet:
         self._status = status
         self._clock = clock
         self._posts = Posts(order.posts)
-        self._orphans = Orphans(order, workspace)
+        self._orphans = Orphans(order, workspace, posts)
         self._sought = order.attempt <= 1
         self._splitter = Splitter(PIECE_MAX)
         self._fed = ""
         self._streaming: bool | None = None
         self._streams_refused = False
         self._refusals = 0
+
+    def begin_again(self, posts: tuple[Post, ...]) -> None:
+        """Whatever these posts show, everything is to be written once more."""
+        self._posts = Posts(posts)
+        self._sought, self._refusals = True, 0
 
     def pending(self, *, final: bool) -> str | None:
         """The bucket of the next call; None when everything is as it should be."""
@@ -83,9 +86,11 @@ class Outlet:
         if step is None:
             return
         if step.act in {"start", "post"}:
-            if not self._sought and await self._adopt_earlier(step):
+            if not self._sought and await self._adopt_earlier():
                 return  # now there is another next call
             await self._status.end()
+            if not self._log.lease.held():  # it was, when the writer asked
+                return
         asked_at = time.time()
         try:
             answer = await self._call(step)
@@ -151,12 +156,18 @@ class Outlet:
         elif step.act == "update":
             await self._status.end(clear=True)
         if step.act == "delete":
-            await _insist(lambda: self._log.drop(step.ordinal))
+            await self._log.drop(step.ordinal)
         elif step.last:
-            await _insist(lambda: self._log.close(step.ordinal))
+            await self._log.close(step.ordinal)
 
     async def _own(self, ordinal: int, ts: str, start: int) -> None:
-        await _insist(lambda: self._log.add(ordinal, f"{self._order.channel}:{ts}", start))
+        name = f"{self._order.channel}:{ts}"
+        try:
+            await self._log.add(ordinal, name, start)
+        except TurnLost:
+            if not await self._log.owned([name]):
+                await self._orphans.remove(ts)
+            raise
 
     async def _adopt(self, ts: str, start: int) -> None:
         """A post turned out to be there already: the answer goes on in it."""
@@ -164,12 +175,15 @@ class Outlet:
         log.info("slack.post_adopted", turn=self._order.turn, ts=ts)
         await self._own(len(self._posts) - 1, ts, start)
 
-    async def _adopt_earlier(self, step: Step) -> bool:
-        """Before the first post of a later attempt: whether an earlier one made posts that it could not write down."""
-        found = await self._orphans.of_earlier_attempts(step.text, self._known)
+    async def _adopt_earlier(self) -> bool:
+        """Before the first post of a later attempt: whether an earlier one made posts that it could not write down.
+
+        Which part of the answer each will show is known once it has been written to.
+        """
+        found = await self._orphans.of_earlier_attempts()
         self._sought = True
         for ts in found:
-            await self._adopt(ts, step.start)
+            await self._adopt(ts, 0)
         return bool(found)
 
     @property
@@ -206,16 +220,6 @@ class Outlet:
             self._posts.lost(step.ordinal, ended=False)
         else:
             raise error
-
-
-async def _insist(write: Callable[[], Awaitable[None]]) -> None:
-    """A post that no row owns would be made again by the next attempt. Raises StoreUnavailable in the end."""
-    for seconds in STORE_PATIENCE:
-        try:
-            return await write()
-        except StoreUnavailable:
-            await asyncio.sleep(seconds)
-    return await write()
 
 
 def _content(step: Step) -> dict[str, object]:

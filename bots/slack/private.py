@@ -15,9 +15,10 @@ from bots.slack.api import LIBRARY_LOG, Json, is_loopback
 from bots.slack.posts import NO_FOOT, Foot
 from bots.slack.workspace import SlackWorkspace
 from bots.splitting import split
-from bots.writer import RateLimited
+from bots.writer import UNFENCED, RateLimited
 from core.errors import PlatformError, PlatformUnavailable
-from core.messages import Answer, ReplyOrder
+from core.messages import Answer, Post, ReplyOrder
+from core.ports import Lease
 
 USES = 5  # in 30 minutes
 PIECE_MAX = 10_000
@@ -30,9 +31,16 @@ log = structlog.get_logger()
 class PrivateReply:
     """Honours `core.ports.Reply`. What the `response_url` does not take any more goes into a direct message."""
 
-    def __init__(self, order: ReplyOrder, workspace: SlackWorkspace, pauses: tuple[float, ...] = UPDATE_AFTER_SECONDS):
+    def __init__(
+        self,
+        order: ReplyOrder,
+        workspace: SlackWorkspace,
+        lease: Lease = UNFENCED,
+        pauses: tuple[float, ...] = UPDATE_AFTER_SECONDS,
+    ) -> None:
         self._order = order
         self._workspace = workspace
+        self._lease = lease
         self._pauses = pauses
         self._text = ""
         self._uses = 0
@@ -49,6 +57,7 @@ class PrivateReply:
 
     async def finish(self, answer: Answer) -> None:
         await self.abandon()
+        await self._lease.wait()
         notes = blocks.small_print([sentence(notice, platform="slack") for notice in answer.notices])
         texts = [piece.text for piece in split(render(answer.text, "slack"), PIECE_MAX)]
         if not texts and not notes:
@@ -58,8 +67,17 @@ class PrivateReply:
         for number, text in enumerate(texts or ["\n".join(notes)]):
             last = number >= len(texts) - 1
             body = _body(text, foot if last else NO_FOOT, replace=number == 0)
+            await self._lease.wait()
             if not await self._respond(body):
                 await self._write_directly(body)
+
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:  # noqa: ARG002 - it has none that are known
+        """Only the first post is ever written over, so only it can have been spoiled by a late write."""
+        pieces = split(render(answer.text, "slack"), PIECE_MAX)
+        if pieces:
+            notes = blocks.small_print([sentence(notice, platform="slack") for notice in answer.notices])
+            foot = Foot(notes=notes) if len(pieces) == 1 else NO_FOOT
+            await self._respond(_body(pieces[0].text, foot, replace=True))
 
     def error(self) -> PlatformError | None:
         """None: what the `response_url` refuses can still be written in a direct message."""
@@ -73,16 +91,22 @@ class PrivateReply:
 
     async def _show_progress(self, status: str) -> None:
         foot = Foot(stop=self._order.stop)
-        async with self._writing:
-            await self._respond(_body(f"_Bise {status}_", foot, replace=True))
+        await self._show(_body(f"_Bise {status}_", foot, replace=True))
         await self._begun.wait()
         for pause in self._pauses:
             await asyncio.sleep(pause)
             text = render(self._text[: stable_prefix(self._text)], "slack")
             pieces = split(text, PIECE_MAX)
             if pieces:
-                async with self._writing:
-                    await self._respond(_body(pieces[0].text, foot, replace=True))
+                await self._show(_body(pieces[0].text, foot, replace=True))
+
+    async def _show(self, body: Json) -> None:
+        """What is no final write is left out while the turn may not be written."""
+        async with self._writing:
+            if self._lease.held():
+                await self._respond(body)
+                if not self._lease.held():
+                    self._lease.overrun()
 
     async def _respond(self, body: Json) -> bool:
         """Whether Slack took it."""

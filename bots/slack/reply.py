@@ -9,7 +9,7 @@ from bots.slack.posts import Foot
 from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
 from core.errors import PlatformError, PlatformUnavailable
-from core.messages import Answer, ReplyOrder
+from core.messages import Answer, Post, ReplyOrder
 from core.ports import PostLog
 
 
@@ -19,9 +19,12 @@ class SlackReply:
     def __init__(self, order: ReplyOrder, workspace: SlackWorkspace, posts: PostLog) -> None:
         self._words = status_text("thinking", 0)
         thread_ts, sign = order.address["thread_ts"], workspace.signs.take_over(order.turn)
-        self._status = StatusLine(workspace.api, order.channel, thread_ts, self._post_status, earlier=sign)
+        self._status = StatusLine(
+            workspace.api, order.channel, thread_ts, self._post_status, earlier=sign, lease=posts.lease
+        )
         self._outlet = Outlet(order, workspace, posts, self._status)
-        self._lane = workspace.writer.open(self._outlet)
+        self._writer, self._lease = workspace.writer, posts.lease
+        self._lane = self._writer.open(self._outlet, self._lease)
         self._status.show(self._words)
 
     def status(self, name: str, count: int = 0) -> None:
@@ -33,12 +36,17 @@ class SlackReply:
         self._lane.touch()
 
     async def finish(self, answer: Answer) -> None:
-        self._outlet.text = answer.text
-        self._outlet.foot = Foot(notes=small_print([sentence(notice, platform="slack") for notice in answer.notices]))
+        self._conclude(answer)
         try:
             await self._lane.finish()
         finally:
-            await self._status.end(clear=not answer.text and not answer.notices)
+            await self._status.end(clear=not answer.text and not answer.notices and self._lease.held())
+
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
+        self._conclude(answer)
+        self._outlet.begin_again(posts)
+        self._lane = self._writer.open(self._outlet, self._lease)
+        await self._lane.finish()
 
     def error(self) -> PlatformError | None:
         """Why Slack takes nothing more here. That it cannot be reached right now is no such reason."""
@@ -47,7 +55,12 @@ class SlackReply:
 
     async def abandon(self) -> None:
         self._lane.close()
+        await self._lane.rest()
         await self._status.end()
+
+    def _conclude(self, answer: Answer) -> None:
+        self._outlet.text = answer.text
+        self._outlet.foot = Foot(notes=small_print([sentence(notice, platform="slack") for notice in answer.notices]))
 
     def _post_status(self) -> None:
         """Where Slack shows no status, the answer's own post says what is going on."""

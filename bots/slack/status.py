@@ -8,8 +8,9 @@ from collections.abc import Callable
 import structlog
 
 from bots.slack.api import SlackApi
-from bots.writer import RateLimited
+from bots.writer import UNFENCED, RateLimited
 from core.errors import PlatformError, PlatformUnavailable
+from core.ports import Lease
 
 REFRESH_SECONDS = 90.0  # Slack takes a status away after two minutes
 END_SECONDS = 2.0
@@ -20,7 +21,8 @@ log = structlog.get_logger()
 class StatusLine:
     """Shown at once and kept until `end`. `refused` is called when Slack will not show one here.
 
-    `earlier`: a status of somebody else that is on its way, to be waited for.
+    `earlier`: a status of somebody else that is on its way, to be waited for. `lease`: while it is held,
+    no other process shows one.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class StatusLine:
         refused: Callable[[], None],
         refresh: float = REFRESH_SECONDS,
         earlier: asyncio.Task[None] | None = None,
+        lease: Lease = UNFENCED,
     ) -> None:
         self._api = api
         self._channel = channel
@@ -38,6 +41,7 @@ class StatusLine:
         self._refused = refused
         self._refresh = refresh
         self._earlier = earlier
+        self._lease = lease
         self._text = ""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,7 +78,7 @@ class StatusLine:
             await asyncio.wait({self._earlier})
         while not self._ended:
             self._changed.clear()
-            if not await self._set(self._text):
+            if self._lease.held() and not await self._set(self._text):
                 return
             try:
                 async with asyncio.timeout(self._refresh):

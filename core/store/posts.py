@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from core.messages import Post
+from core.ports import TurnLost
 from core.store import tables
 from core.store.database import Connection, Database
 
 _post = tables.Post.__table__  # type: ignore[attr-defined]
+_turn = tables.Turn.__table__  # type: ignore[attr-defined]
 _control = tables.Control.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 
@@ -27,12 +30,16 @@ class Control:
 
 
 class StoredPosts:
-    """The PostLog of one turn, in the database."""
+    """The posts of one attempt at a turn, in the database: only while the turn is that attempt's, or over.
 
-    def __init__(self, database: Database, workspace: int, turn: int) -> None:
+    All raise StoreUnavailable, and TurnLost when somebody else goes on with the turn.
+    """
+
+    def __init__(self, database: Database, workspace: int, turn: int, attempt: int) -> None:
         self._database = database
         self._workspace = workspace
         self._turn = turn
+        self._attempt = attempt
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
         values = {"ordinal": ordinal, "platform_id": platform_id, "start": start, "closed": False}
@@ -41,15 +48,35 @@ class StoredPosts:
             if connection.execute(update(_post).where(*self._where(ordinal)).values(values)).rowcount == 0:
                 connection.execute(insert(_post).values(workspace_id=self._workspace, turn_id=self._turn, **values))
 
-        await self._database.write(replace)
+        await self._write(replace, after_its_end=False)  # a turn that is over has all its posts
 
     async def close(self, ordinal: int) -> None:
         closed = update(_post).where(*self._where(ordinal)).values(closed=True)
-        await self._database.write(lambda connection: connection.execute(closed))
+        await self._write(lambda connection: connection.execute(closed), after_its_end=True)
 
     async def drop(self, ordinal: int) -> None:
         dropped = delete(_post).where(*self._where(ordinal))
-        await self._database.write(lambda connection: connection.execute(dropped))
+        await self._write(lambda connection: connection.execute(dropped), after_its_end=True)
+
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        """Those of them that are posts of any turn of this workspace."""
+        query = select(_post.c.platform_id).where(
+            _post.c.workspace_id == self._workspace, _post.c.platform_id.in_(list(platform_ids))
+        )
+        return await self._database.read(lambda connection: frozenset(connection.execute(query).scalars()))
+
+    async def _write(self, change: Callable[[Connection], object], *, after_its_end: bool) -> None:
+        # Locked, so that nobody takes the turn between the look and the change.
+        looked = select(_turn.c.state, _turn.c.attempt).where(_turn.c.id == self._turn).with_for_update(key_share=True)
+
+        def fenced(connection: Connection) -> None:
+            turn = connection.execute(looked).one()
+            ours = turn.state == "running" and turn.attempt == self._attempt
+            if not (ours or (after_its_end and turn.state not in ("queued", "running"))):
+                raise TurnLost
+            change(connection)
+
+        await self._database.write(fenced)
 
     def _where(self, ordinal: int) -> tuple[ColumnElement[bool], ...]:
         return _post.c.workspace_id == self._workspace, _post.c.turn_id == self._turn, _post.c.ordinal == ordinal

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
-from core.messages import Answer, Notice
+from core.messages import Answer, Notice, Outcome
 from core.store import tables
 from core.store.database import Connection
 
@@ -18,13 +18,16 @@ _conversation = tables.Conversation.__table__  # type: ignore[attr-defined]
 _message = tables.Message.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(seconds=6)  # and a second for skew, and a sweep each second: a dead worker is replaced in time
 UNFINISHED = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A claimed turn with what is needed to run it. `answer` is set when an earlier attempt already had one."""
+    """A claimed turn with what is needed to run it. `answer` is set when an earlier attempt already had one.
+
+    `stale_from`: when the lease of an earlier owner ended that did not give it back: a write of it may still arrive.
+    """
 
     id: int
     attempt: int
@@ -45,6 +48,16 @@ class Turn:
     outcome: str | None
     notices: tuple[Notice, ...]
     created_at: datetime
+    stale_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a turn that is over ended with; without an outcome it has no answer that was kept."""
+
+    answer_id: int | None
+    outcome: Outcome | None
+    notices: tuple[Notice, ...]
 
 
 def put(
@@ -78,27 +91,22 @@ _CLAIMED = (
     .join(_message, _message.c.id == _turn.c.message_id)
     .join(_person, _person.c.id == _message.c.person_id)
     .where(_turn.c.id == bindparam("id"))
+    .with_for_update(of=_turn, key_share=True)  # PostgreSQL: a stop asked for meanwhile is seen or comes after
 )
 
 
 def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
-    """queued → running under a lease, one attempt more. None: somebody else has it, or it is over."""
-    claimed = (
-        update(_turn)
-        .where(_turn.c.id == turn, _turn.c.state == "queued")
-        .values(
-            state="running",
-            attempt=_turn.c.attempt + 1,
-            lease_until=now + LEASE,
-            started_at=func.coalesce(_turn.c.started_at, now),
-        )
-    )
-    if connection.execute(claimed).rowcount != 1:
+    """queued → running under a lease from `now` on, one attempt more. None: somebody else has it, or it is over."""
+    row = connection.execute(_CLAIMED, {"id": turn}).one_or_none()
+    if row is None or row.state != "queued":
         return None
-    row = connection.execute(_CLAIMED, {"id": turn}).one()
+    ours = update(_turn).where(_turn.c.id == turn, _turn.c.state == "queued", _turn.c.attempt == row.attempt)
+    begun = {"state": "running", "attempt": row.attempt + 1, "lease_until": now + LEASE}
+    if connection.execute(ours.values(**begun, started_at=row.started_at or now)).rowcount != 1:
+        return None
     return Turn(
         id=row.id,
-        attempt=row.attempt,
+        attempt=row.attempt + 1,
         workspace=row.workspace_id,
         platform=row.platform,
         workspace_id=row.external_id,
@@ -116,13 +124,31 @@ def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
         outcome=row.outcome,
         notices=_notices(row.notices),
         created_at=row.created_at,
+        stale_from=row.lease_until,
     )
 
 
-def answered(connection: Connection, turn: Turn, answer_id: int | None, answer: Answer) -> bool:
-    """Keeps the answer with the running turn, before its last write: a later attempt only shows it again."""
+def answered(connection: Connection, turn: Turn, answer: Answer) -> bool:
+    """Keeps how a running turn ends, before its last write: a later attempt only shows it again.
+
+    False: the turn is not ours any more, and nothing of its answer may be kept.
+    """
     notices = [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices]
-    return _change(connection, turn, "running", answer_id=answer_id, outcome=answer.outcome, notices=notices)
+    return _change(connection, turn, "running", outcome=answer.outcome, notices=notices)
+
+
+def kept_as(connection: Connection, turn: Turn, answer_id: int) -> None:
+    """Which message holds the words of the answer, in the transaction of `answered`."""
+    connection.execute(update(_turn).where(_turn.c.id == turn.id).values(answer_id=answer_id))
+
+
+def ended(connection: Connection, workspace: int, turn: int) -> Ended | None:
+    """How a turn ended; None while it has not."""
+    query = select(_turn.c.state, _turn.c.answer_id, _turn.c.outcome, _turn.c.notices)
+    row = connection.execute(query.where(_turn.c.workspace_id == workspace, _turn.c.id == turn)).one_or_none()
+    if row is None or row.state in UNFINISHED:
+        return None
+    return Ended(row.answer_id, cast("Outcome | None", row.outcome), _notices(row.notices))
 
 
 def finish(connection: Connection, turn: Turn, outcome: str, now: datetime) -> bool:

@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import structlog
 
 from core.errors import BiseError, PlatformError, PlatformUnavailable, StoreUnavailable
 from core.messages import Answer, Notice, Outcome, Post, ReplyOrder, WorkspaceKey
 from core.metrics import Metrics
-from core.ports import ChatPlatform, Clock, Reply
+from core.ports import ChatPlatform, Clock, Reply, TurnLost
 from core.store import conversations, ledger, posts, turns
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
+from core.store.leases import StoredLeases
 from core.store.turns import Turn
-from core.turns.asking import Asking, Progress
+from core.turns.asking import Asking
+from core.turns.buffered import BufferedReply
 from core.turns.canned import Canned
 from core.turns.controls import Controls
+from core.turns.lease import Leases, TurnLease
+from core.turns.mending import Mending
+from core.turns.patience import insist, to_its_end
+from core.turns.post_log import TurnPosts
+from core.turns.progress import Progress
 
 _log = structlog.get_logger()
-Result = TypeVar("Result")
 _PAUSE = 1.0  # seconds before a turn is run again, doubled each time
 _LONGEST_PAUSE = 300.0
 _TOO_OLD = timedelta(hours=1)  # an answer that nobody could be shown by then is given up
-_STORE_PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to keep an answer that has been paid for
 
 
 @dataclass(slots=True)
 class _Running:
-    """A turn that runs here. `stopping`: a person asked it to stop."""
+    """The model's answer under way. `stopping`: a person asked it to stop; `lost`: it is somebody else's now."""
 
-    work: asyncio.Task[Answer] | None = None
+    work: asyncio.Task[Answer]
     stopping: bool = False
+    lost: bool = False
 
-    def interrupt(self) -> None:
-        self.stopping = True
-        if self.work is not None:
+    def stop(self) -> None:
+        if not self.stopping:  # a renewal may say so again: a second cancellation would cut its cleaning up short
+            self.stopping = True
             self.work.cancel()
+
+    def lose(self) -> None:
+        self.lost = True
+        self.work.cancel()
 
 
 class Runner:
@@ -55,6 +65,7 @@ class Runner:
         platforms: Mapping[str, ChatPlatform],
         clock: Clock,
         metrics: Metrics,
+        leases: Leases | None = None,
     ) -> None:
         self._database = database
         self._asking = asking
@@ -63,9 +74,12 @@ class Runner:
         self._platforms = platforms
         self._clock = clock
         self._metrics = metrics
+        self.leases = leases or Leases(StoredLeases(database), clock, controls.interrupt)
+        self._mending = Mending(database, clock)
 
     async def run(self, number: int) -> float | None:
         """Runs a queued turn. None: it is over, or was; else the seconds after which to run it again."""
+        asked_at = self._clock.monotonic()
         try:
             claimed = await self._claim(number)
         except StoreUnavailable:
@@ -73,36 +87,67 @@ class Runner:
         if claimed is None:
             return None
         turn, conversation, order = claimed
+        lease = self.leases.hold(turn.id, turn.attempt, asked_at)
+        try:
+            return await self._run(turn, conversation, order, lease)
+        finally:
+            self.leases.drop(lease)
+
+    async def _run(self, turn: Turn, conversation: Conversation, order: ReplyOrder, lease: TurnLease) -> float | None:
+        """The claimed turn: its answer, shown and kept, or whatever kept it from that."""
         reply: Reply | None = None
         try:
             platform = self._platforms.get(turn.platform)
             if platform is None:
                 raise PlatformUnavailable(f"{turn.platform} is not connected yet")
-            reply = platform.reply(order, posts.StoredPosts(self._database, turn.workspace, turn.id))
-            answer = await self._answer(turn, conversation, platform, reply)
+            stored = posts.StoredPosts(self._database, turn.workspace, turn.id, turn.attempt)
+            log = TurnPosts(stored, lease, self._clock)
+            reply = BufferedReply(platform.reply(order, log), lease)
+            answer = await self._answer(turn, conversation, platform, reply, lease)
+            shown_at = self._clock.now()
             # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
-            await _to_its_end(self._deliver(turn, reply, answer))
+            await to_its_end(self._deliver(turn, reply, answer, lease))
         except asyncio.CancelledError:  # the process is being drained: the next one goes on
-            await _to_its_end(self._give_back(turn, reply))
-            _log.info("turn.given_back", turn=turn.id)
+            await to_its_end(self._drain(turn, reply, lease))
             raise
+        except TurnLost:
+            await to_its_end(self._leave(turn, reply))
+            if reply is not None and lease.overran:
+                await self._mending.after_loss(turn, reply, lease)
         except (StoreUnavailable, PlatformUnavailable) as error:
-            return await self._later(turn, reply, error)
+            return await self._later(turn, reply, error, lease)
         except Exception:  # noqa: BLE001 - a fault of ours: the turn ends, and nobody waits in silence for it
             _log.exception("turn.fault", turn=turn.id)
-            await _to_its_end(self._fail(turn, reply))
+            await to_its_end(self._fail(turn, reply, lease))
+        else:
+            self.leases.drop(lease)
+            await self._mending.after_takeover(turn, reply, answer, shown_at)
         return None
 
-    async def _later(self, turn: Turn, reply: Reply | None, error: BiseError) -> float | None:
+    async def _leave(self, turn: Turn, reply: Reply | None) -> None:
+        """Somebody else has the turn: what was written stays as it is."""
+        _log.warning("turn.lost", turn=turn.id, attempt=turn.attempt)
+        if reply is not None:
+            await reply.abandon()
+
+    async def _drain(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
+        try:
+            await self._give_back(turn, reply, lease)
+        except (StoreUnavailable, TurnLost) as error:  # its lease will pass
+            _log.warning("turn.not_given_back", turn=turn.id, why=type(error).__name__)
+        else:
+            _log.info("turn.given_back", turn=turn.id)
+
+    async def _later(self, turn: Turn, reply: Reply | None, error: BiseError, lease: TurnLease) -> float | None:
         """Gives the turn back for a while, until it is too old to be of use."""
         if self._clock.now() - turn.created_at > _TOO_OLD:
-            await _to_its_end(self._fail(turn, reply))
+            await to_its_end(self._fail(turn, reply, lease))
             return None
         pause = min(_PAUSE * 2.0 ** (turn.attempt - 1), _LONGEST_PAUSE)
         _log.warning("turn.later", turn=turn.id, why=error.reason, again_in_seconds=pause)
         try:
-            await _to_its_end(self._give_back(turn, reply))
-        except StoreUnavailable:  # it stays "running" without a runner, which the sweep looks for
+            await to_its_end(self._give_back(turn, reply, lease))
+        except (StoreUnavailable, TurnLost):  # it stays "running" without a runner, which the sweep looks for
             return None
         return pause
 
@@ -136,26 +181,31 @@ class Runner:
         )
         return turn, conversation, order
 
-    async def _answer(self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply) -> Answer:
-        """The answer, already kept in the store. Raises StoreUnavailable, CancelledError."""
+    async def _answer(
+        self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply, lease: TurnLease
+    ) -> Answer:
+        """The answer, already kept in the store. Raises StoreUnavailable, TurnLost, CancelledError."""
         if turn.outcome is not None:  # an earlier attempt had it, and died before everybody could see it
             return await self._kept(turn)
         if turn.stop_requested:
             answer = Answer("", "cancelled", (Notice("stopped"),))
-            return await self._keep(turn, conversation, Progress(), answer)
+            return await self._keep(turn, conversation, Progress(), answer, lease)
         if turn.command is not None:
             answer = await self._canned.answer(turn, conversation)
-            return await self._keep(turn, conversation, Progress(), answer)
-        progress, running = Progress(), _Running()
-        running.work = asyncio.create_task(self._asking.answer(turn, conversation, platform, reply, progress))
-        self._controls.watch(turn.id, running.interrupt)
+            return await self._keep(turn, conversation, Progress(), answer, lease)
+        progress = Progress()
+        running = _Running(asyncio.create_task(self._asking.answer(turn, conversation, platform, reply, progress)))
+        self._controls.watch(turn.id, running.stop)
+        lease.interrupt = running.lose
         try:
             answer = await self._until_done(running, progress)
-        except asyncio.CancelledError:
-            await self._asking.write_down(turn, conversation, progress, "abandoned")
+        except (asyncio.CancelledError, TurnLost):
+            await self._asking.billing.write_down(turn, conversation, progress, "abandoned")
             raise
         except StoreUnavailable:
             raise
+        except PlatformUnavailable:  # nothing could be written for long, and no more can be buffered
+            answer = Answer(progress.text, "failed", (*progress.notices, Notice("stream_cut")))
         except PlatformError:  # the place refuses what we write: reading on would only cost
             answer = Answer(progress.text, "failed", progress.notices)
         except Exception:  # noqa: BLE001 - a fault of ours: nobody waits in silence for it
@@ -163,54 +213,64 @@ class Runner:
             answer = Answer(progress.text, "failed", (*progress.notices, Notice("unexpected")))
         finally:
             self._controls.unwatch(turn.id)
-        return await _to_its_end(self._keep(turn, conversation, progress, answer))
+            lease.interrupt = None
+        return await to_its_end(self._keep(turn, conversation, progress, answer, lease))
 
     async def _until_done(self, running: _Running, progress: Progress) -> Answer:
-        assert running.work is not None  # noqa: S101
         try:
             return await running.work
         except asyncio.CancelledError:
+            if running.lost and running.work.cancelled():
+                raise TurnLost from None
             if running.stopping and running.work.cancelled():
                 return Answer(progress.text, "cancelled", (*progress.notices, Notice("stopped")))
             running.work.cancel()
             await asyncio.gather(running.work, return_exceptions=True)
             raise
 
-    async def _keep(self, turn: Turn, conversation: Conversation, progress: Progress, answer: Answer) -> Answer:
+    async def _keep(
+        self, turn: Turn, conversation: Conversation, progress: Progress, answer: Answer, lease: TurnLease
+    ) -> Answer:
         """The answer and its last call's ledger row in one transaction, before the last write to the platform.
 
-        So a crash in between costs no second call: the next attempt only shows what is kept.
+        So a crash in between costs no second call: the next attempt only shows what is kept. Of a turn that is
+        somebody else's by now only the call is written down: it was made.
         """
         outcome = {"done": "ok", "cancelled": "stopped"}.get(answer.outcome, "failed")
-        call = self._asking.call_of(turn, conversation, progress, outcome)
+        call = self._asking.billing.call_of(turn, conversation, progress, outcome)
         progress.call = None
 
-        def keep(connection: Connection) -> None:
+        def keep(connection: Connection) -> bool:
             if call is not None:
                 ledger.record(connection, call)
-            message = None
-            if answer.text.strip() and turn.command is None:
-                message = self._append(connection, turn, answer)
+            said = bool(answer.text.strip()) and turn.command is None
+            # The conversation is locked before the turn, as by those who accept messages: else the two could deadlock.
+            seq = conversations.next_seq(connection, turn.conversation, self._clock.now()) if said else 0
+            if not turns.answered(connection, turn, answer):
+                return False
+            if said:
+                turns.kept_as(connection, turn, self._append(connection, turn, answer, seq))
             if progress.trimmed_to is not None:
                 conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
-            turns.answered(connection, turn, message, answer)
+            return True
 
         try:
-            await self._insist(keep)
-        except StoreUnavailable:
-            self._asking.owe(call)
+            kept = await insist(lambda: self._database.write(keep), lease, self._clock)
+        except (StoreUnavailable, TurnLost):
+            self._asking.billing.owe(call)
             raise
         if call is not None:
             self._metrics.called(call)
+        if not kept:
+            raise TurnLost
         return answer
 
-    def _append(self, connection: Connection, turn: Turn, answer: Answer) -> int:
-        now = self._clock.now()
+    def _append(self, connection: Connection, turn: Turn, answer: Answer, seq: int) -> int:
         return conversations.append(
             connection,
             turn.workspace,
             turn.conversation,
-            seq=conversations.next_seq(connection, turn.conversation, now),
+            seq=seq,
             role="assistant",
             source="turn",
             source_id=str(turn.id),
@@ -218,7 +278,7 @@ class Runner:
             parent=turn.message,
             text=answer.text,
             addressed=False,
-            sent_at=now,
+            sent_at=self._clock.now(),
         )
 
     async def _kept(self, turn: Turn) -> Answer:
@@ -227,7 +287,7 @@ class Runner:
             text = await self._database.read(lambda connection: conversations.text_of(connection, turn.workspace, kept))
         return Answer(text, cast("Outcome", turn.outcome), turn.notices)
 
-    async def _deliver(self, turn: Turn, reply: Reply, answer: Answer) -> None:
+    async def _deliver(self, turn: Turn, reply: Reply, answer: Answer, lease: TurnLease) -> None:
         outcome: str = answer.outcome
         try:
             await reply.finish(answer)
@@ -236,10 +296,10 @@ class Runner:
         except PlatformError as error:
             outcome = "failed"
             _log.warning("answer.not_shown", turn=turn.id, why=error.reason, code=error.code)
-        await self._end(turn, outcome)
+        await self._end(turn, outcome, lease)
         _log.info("turn.finished", turn=turn.id, outcome=outcome, notices=[notice.name for notice in answer.notices])
 
-    async def _fail(self, turn: Turn, reply: Reply | None) -> None:
+    async def _fail(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
         """Ends a turn that cannot be ended well, with a sentence if the place still takes one."""
         if reply is not None:
             try:
@@ -247,34 +307,28 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - it was broken before
                 _log.warning("answer.not_shown", turn=turn.id, why=type(error).__name__)
                 await reply.abandon()
-        await self._end(turn, "failed")
+        try:
+            await self._end(turn, "failed", lease)
+        except TurnLost:
+            _log.warning("turn.lost", turn=turn.id, attempt=turn.attempt)
 
-    async def _end(self, turn: Turn, outcome: str) -> None:
-        await self._insist(lambda connection: turns.finish(connection, turn, outcome, self._clock.now()))
+    async def _end(self, turn: Turn, outcome: str, lease: TurnLease) -> None:
+        """Raises TurnLost where somebody else goes on with the turn."""
+
+        def end(connection: Connection) -> bool:
+            return turns.finish(connection, turn, outcome, self._clock.now())
+
+        if not await insist(lambda: self._database.write(end), lease, self._clock):
+            raise TurnLost
+        lease.settle()
         self._metrics.turn_ended(turn.platform, outcome)
 
-    async def _give_back(self, turn: Turn, reply: Reply | None) -> None:
+    async def _give_back(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
+        """For the next attempt, which need not wait for any write of ours: they have ended."""
         if reply is not None:
             await reply.abandon()
-        await self._insist(lambda connection: turns.give_back(connection, turn))
 
-    async def _insist(self, transaction: Callable[[Connection], object]) -> None:
-        """Tries a transaction some times while the database is away. Raises StoreUnavailable in the end."""
-        for wait in _STORE_PATIENCE:
-            try:
-                await self._database.write(transaction)
-            except StoreUnavailable:
-                await self._clock.sleep(wait)
-            else:
-                return
-        await self._database.write(transaction)
+        def give_back(connection: Connection) -> bool:
+            return turns.give_back(connection, turn)
 
-
-async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Awaits what must not be cut short: a cancellation takes effect when it is over."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+        await insist(lambda: self._database.write(give_back), lease, self._clock)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from datetime import UTC, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from bots.playground.mistral.replies import Reply as ScriptedReply
 from bots.playground.mistral.simulator import MistralSimulator
 from bots.terminal.platform import TerminalPlatform
+from bots.writer import UNFENCED
 from core import errors, ports
 from core.chat import ChatMessage, ChatRequest, Delta, Finish, TextDelta
 from core.clock import SystemClock
@@ -23,7 +23,9 @@ from core.messages import LOCAL, Answer, Attachment, ConversationKind, Notice, P
 from core.mistral.client import MistralClient
 from core.mistral.providers.home import Home
 from core.store import posts, turns
+from core.turns.lease import TurnLease
 from core.turns.local_queue import LocalQueue
+from core.turns.post_log import TurnPosts
 from tests.fakes import FakePlatform, ManualClock, ScriptedModel, house, message
 
 ORDER = ReplyOrder(
@@ -45,9 +47,13 @@ ASK = ChatRequest("mistral-large-2512", (ChatMessage("user", "Hello"),), max_tok
 class NoPosts:
     """A PostLog that forgets."""
 
+    lease = UNFENCED
+
     async def add(self, ordinal: int, platform_id: str, start: int) -> None: ...
     async def close(self, ordinal: int) -> None: ...
     async def drop(self, ordinal: int) -> None: ...
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(platform_ids)
 
 
 def honours(thing: object, protocol: type) -> None:
@@ -173,16 +179,22 @@ async def test_posts_are_stored_before_the_log_returns(tmp_path: Path) -> None:
     async with house(tmp_path, started=False) as home:
         accepted = await home.core.accept(message())
         assert accepted.turn is not None
-        log = cast("ports.PostLog", posts.StoredPosts(home.core.database, 1, accepted.turn))
+        turn = accepted.turn
+        claimed = await home.core.database.write(lambda connection: turns.claim(connection, turn, home.clock.now()))
+        assert claimed is not None
+        lease = TurnLease(turn, claimed.attempt, 60.0, home.clock)
+        honours(lease, ports.Lease)
+        log = TurnPosts(posts.StoredPosts(home.core.database, 1, turn, claimed.attempt), lease, home.clock)
         honours(log, ports.PostLog)
+        assert log.lease is lease
         await log.add(0, "P1", 0)
         await log.add(1, "P2", 900)
         await log.add(0, "P1-again", 0)
         await log.close(0)
-        turn = accepted.turn
         shown = await home.core.database.read(lambda connection: posts.of_turn(connection, 1, turn))
         assert shown == (Post(0, "P1-again", 0, True), Post(1, "P2", 900, False))
-        assert await home.core.database.read(turns.counts) == {"queued": 1}
+        assert await home.core.database.read(turns.counts) == {"running": 1}
+        assert await log.owned(["P1", "P1-again", "P9"]) == {"P1-again"}
         await log.drop(1)
         await log.drop(1)
         assert home.rows("SELECT platform_id FROM post") == [("P1-again",)]
