@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     ask.add_argument("text", metavar="TEXT", help="the question; - reads it from standard input")
     ask.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="an image to look at")
     ask.add_argument("--model", metavar="M", help="another model than BISE_MODEL")
-    ask.add_argument("--assistant", metavar="NAME", help="comes in a later version")
+    ask.add_argument("--assistant", metavar="NAME", help="who answers, such as code-review or translate")
     add("models", "What can be used, what it costs, what is retired.", "bise models")
     usage = add("usage", "What was spent.", "bise usage --workspace slack:T0123 --since 2026-11-01 --by model")
     usage.add_argument("--workspace", required=True, metavar="W", help="PLATFORM:ID, such as slack:T0123 or local:cli")
@@ -124,12 +124,11 @@ def _run(options: argparse.Namespace) -> int:
 def _ask(settings: Settings, options: argparse.Namespace) -> int:
     from bots.terminal.ask import ask
 
-    if options.assistant is not None:
-        raise WrongUse("--assistant comes in a later version; leave it out for now.")
     text = sys.stdin.read() if options.text == "-" else options.text
     chosen = settings.model_copy(update={"model": options.model}) if options.model else settings
     _wait_quietly()
-    return _wait(ask(chosen, text, options.image, as_json=options.json))
+    named = {"assistant": options.assistant, "model": options.model}
+    return _wait(ask(chosen, text, options.image, as_json=options.json, **named))
 
 
 def _wait_quietly() -> None:
@@ -143,15 +142,17 @@ def _migrate(settings: Settings, *, as_json: bool) -> int:
     import json
 
     import migrations
+    from core.store.database import shown
 
-    before = migrations.upgrade(settings.database_file)
+    name = shown(settings.database_url)
+    before = migrations.upgrade(settings.database_url)
     if as_json:
         sys.stdout.write(json.dumps({"before": before, "now": migrations.NEWEST}) + "\n")
     elif before == migrations.NEWEST:
-        sys.stderr.write(f"The database {settings.database_file} is up to date (schema {before}).\n")
+        sys.stderr.write(f"The database {name} is up to date (schema {before}).\n")
     else:
-        was = f"from schema {before}" if before else "as a new file"
-        sys.stderr.write(f"The database {settings.database_file} was brought to schema {migrations.NEWEST} {was}.\n")
+        was = f"from schema {before}" if before else "as a new one"
+        sys.stderr.write(f"The database {name} was brought to schema {migrations.NEWEST} {was}.\n")
     return 0
 
 

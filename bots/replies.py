@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from core.messages import Notice, Tokens
 from core.reports.figures import UsageView
@@ -24,6 +24,8 @@ _SENTENCES: dict[str, str] = {
     "context_too_long": "This conversation is too long for the model. Write “reset” to me to begin anew.",
     "request_rejected": f"The model did not accept my request. That is a fault of mine. {_ADMIN}",
     "model_rate_limited": f"The model has too many questions right now. {_AGAIN}",
+    "model_held_back": f"Too many questions are waiting for the model, so I did not pass on yours. {_AGAIN}",
+    "model_given_up": "The model cannot be reached right now. I keep trying; please ask again in a few minutes.",
     "model_overloaded": f"The model is overloaded right now. {_AGAIN}",
     "model_server_error": f"The model had a fault of its own. {_AGAIN}",
     "model_unreachable": f"I could not reach the model. {_AGAIN}",
@@ -48,9 +50,13 @@ _SENTENCES: dict[str, str] = {
     "which_conversation": "Reply to one of my answers with this word: then I know which conversation you mean.",
     "nothing_to_stop": "There is nothing of yours to stop here right now.",
     "too_long": "That is too long for me: I read {longest} characters of a message at most. Send a shorter part of it.",
-    "choosing_later": "Choosing a model or an assistant is not possible yet. I answer with the one that is set up.",
     "external": "I only answer members of this workspace. Please ask one of them, or an admin to let me answer guests.",
     "workspace_not_allowed": f"I am not set up to answer in this workspace. {_ADMIN}",
+    # choosing; more of it is at the end, with the names in it
+    "recent_messages_on": "Done: in this workspace I may look up what was said lately in the channel I am asked in.",
+    "recent_messages_off": "Done: I only read the conversation that I am asked in.",
+    "recent_messages_which": "Write on or off. On lets me look up what was said lately in the channel I am asked in.",
+    "not_admin": "Only an admin can change this. For one channel, you can use `/bise assistant` and `/bise model`.",
     # buttons
     "control_gone": "This button is no longer known to me. Ask again.",
     "control_not_yours": "Only the person who asked, or an admin, can stop this answer.",
@@ -91,7 +97,10 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
     if notice.name == "cost":
         return _cost(notice.values)
     if notice.name == "help":
-        return help_text(platform, notes=(TRAINING_NOTE,) if notice.values.get("training") else ())
+        notes = (TRAINING_NOTE,) if notice.values.get("training") else ()
+        return help_text(platform, assistants=str(notice.values.get("assistants", "")), notes=notes)
+    if notice.name in _CHOOSING:
+        return _CHOOSING[notice.name]({**_AS_SET_UP, **notice.values})
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
         return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
     values = {name: _plain(value) for name, value in notice.values.items()}
@@ -105,12 +114,16 @@ def status_text(name: str, count: int = 0) -> str:
 
 def known() -> frozenset[str]:
     """The names that have a sentence."""
-    return frozenset(_SENTENCES) | {"cost", "help"}
+    return frozenset(_SENTENCES) | {"cost", "help", *_CHOOSING}
 
 
-def help_text(platform: str, *, notes: tuple[str, ...] = ()) -> str:
-    """What Bise does and how to ask it. `notes`: what is special here, such as a missing permission."""
-    return "\n".join((*_HELP[platform if platform in _HELP else "local"], *_HELP_END, *notes))
+def help_text(platform: str, *, assistants: str = "", notes: tuple[str, ...] = ()) -> str:
+    """What Bise does and how to ask it.
+
+    `assistants`: the names that can be chosen. `notes`: what is special here, such as a missing permission.
+    """
+    choose = (_HELP_ASSISTANTS.format(names=assistants),) if assistants else ()
+    return "\n".join((*_HELP[platform if platform in _HELP else "local"], *_HELP_END, *choose, *notes))
 
 
 def usage_text(view: UsageView) -> str:
@@ -147,6 +160,49 @@ def _cost(values: Mapping[str, str | int]) -> str:
     return f"This conversation has cost {dollars(microusd)} so far: {how_often} of the model, {tokens:,} tokens."
 
 
+def _holds(values: Values) -> str:
+    """What holds here; after a choice, that it is done; else which names there are and how to choose one."""
+    what, by, place = values["what"], str(values["by"]), str(values["place"])
+    name = f"{_name(values['name'])}{f' ({text})' if (text := _plain(values['description'])) else ''}"
+    whose = _WHOSE[by]
+    if values["chosen"]:
+        if by == place:
+            return f"Done: the {what} {_PLACE[place]} is now {name}."
+        return f"Done: nothing is chosen {_PLACE[place]} any more. The {what} is {name}, {whose}."
+    how = (
+        f"Mention me with “{what} NAME” to choose for this conversation, with “{what} default” to take that back."
+        if place == "conversation"
+        else f"`/bise {what} NAME` chooses for this channel, `/bise {what} default` takes that back."
+    )
+    return f"The {what} {_PLACE[place]} is {name}, {whose}.\nThere are: {_names(values['known'])}.\n{how}"
+
+
+def _unknown(values: Values) -> str:
+    near = str(values["near"])
+    known = f"Did you mean {_names(near, ' or ')}?" if near else f"There are: {_names(values['known'])}."
+    return f"I know no {values['what']} {_name(values['name'])}. {known}"
+
+
+def _workspace_settings(values: Values) -> str:
+    recent = "on" if values["recent"] else "off"
+    return (
+        f"For this workspace: assistant {_name(values['assistant'])}, model {_name(values['model'])}, "
+        f"recent-messages `{recent}`.\n"
+        "Change one with `settings assistant NAME`, `settings model NAME` or `settings recent-messages on`. "
+        "What a channel or a conversation has chosen for itself stays."
+    )
+
+
+def _names(names: str | int, between: str = ", ") -> str:
+    return between.join(_name(name) for name in str(names).split(", "))
+
+
+def _name(name: str | int) -> str:
+    """A name from outside as code: no markup, no pings."""
+    kept = "".join(character for character in str(name) if character not in "`<>&|" and character.isprintable())
+    return f"`{kept[:80]}`"
+
+
 def _plain(value: str | int) -> str:
     """A value from outside (a file's name) as plain text: no markup, no pings."""
     if isinstance(value, int):
@@ -159,20 +215,51 @@ class _Filled(dict[str, str]):
         return key
 
 
+Values = Mapping[str, str | int]
+_WHOSE = {
+    "conversation": "chosen for this conversation",
+    "channel": "chosen for this channel",
+    "workspace": "chosen for this workspace",
+    "": "as it was set up",
+}
+_PLACE = {"conversation": "in this conversation", "channel": "in this channel", "workspace": "in this workspace"}
+_AS_SET_UP: Values = {
+    "what": "assistant",
+    "name": "default",
+    "description": "",
+    "by": "",
+    "place": "channel",
+    "chosen": 0,
+    "near": "",
+    "known": "default",
+    "assistant": "default",
+    "model": "default",
+    "recent": 0,
+}
+_CHOOSING: dict[str, Callable[[Values], str]] = {
+    "choice_holds": _holds,
+    "choice_unknown": _unknown,
+    "workspace_settings": _workspace_settings,
+}
+
 _HELP: dict[str, tuple[str, ...]] = {
     "slack": (
         "Mention me in a channel or a thread and I answer there; in a thread that you began with me, just write on.",
         "In a direct message just write; “new topic” begins another conversation.",
         "`/bise ask QUESTION` gives an answer that only you see. `/bise usage` shows what was used, `/bise help` this.",
+        "`/bise assistant NAME` and `/bise model NAME` choose for a channel, `/bise settings` for the workspace.",
     ),
     "discord": (
         "`/ask` gives an answer where you are; reply to it to go on. `/chat` opens a thread where I answer everything.",
         "Or mention me, reply to me, or write me a direct message. Answers to `/bise …` are for you alone.",
+        "`/bise assistant NAME` and `/bise model NAME` choose for a channel, `/bise-admin settings` for the server.",
     ),
     "local": ("`bise ask QUESTION` gives an answer. `bise --help` shows the other commands.",),
 }
 _HELP_END = (
     "A word alone does this: “stop” ends an answer, “reset” starts anew, “cost” tells what it has cost.",
     "“leave” makes me quiet until the next mention.",
+    "“assistant NAME” or “model NAME” chooses who answers in this conversation; the word alone says who does now.",
     "Attach images (PNG, JPEG, WEBP, or a GIF that is not animated) and I look at them.",
 )
+_HELP_ASSISTANTS = "Assistants to choose from: {names}."

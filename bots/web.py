@@ -56,8 +56,10 @@ class WebServer:
         except StoreUnavailable as error:
             reasons["database"] = str(error)
         body: dict[str, Any] = {"status": "not ready" if reasons else "ready", "reasons": reasons}
-        if (trouble := self._core.metrics.model_trouble) is not None:
+        if (trouble := self._core.model_trouble()) is not None:
             body["model"] = trouble
+        if (waiting := self._core.leases.waiting) > 0:
+            body["answers_waiting_for_the_database"] = waiting
         return web.json_response(body, status=503 if reasons else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:

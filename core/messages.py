@@ -91,6 +91,8 @@ class IncomingMessage:
     `mentioned`: addressed by the text itself: a mention, a command, a reply to the bot.
     `names_others`: it names somebody who is not the bot.
     `address`: what the adapter needs to answer here, kept with the turn (short strings only).
+    `assistant`, `model`: chosen with the question, for its conversation; "default" takes a choice back.
+    `parent_channel`: the channel that a Discord thread hangs in.
     """
 
     workspace: WorkspaceKey
@@ -108,6 +110,9 @@ class IncomingMessage:
     attachments: tuple[Attachment, ...] = ()
     quoted: Quoted | None = None
     address: Mapping[str, str] = field(default_factory=dict)
+    assistant: str | None = None
+    model: str | None = None
+    parent_channel: str | None = None
 
 
 Outcome = Literal["done", "failed", "cancelled"]

@@ -19,7 +19,8 @@ from core.messages import (
 from core.metrics import Metrics
 from core.mistral.catalogue import Catalogue
 from core.mistral.client import MistralClient
-from core.mistral.providers.home import Home
+from core.mistral.providers import configured
+from core.mistral.providers.provider import Provider
 from core.ports import ChatPlatform, Clock, LanguageModel
 from core.reports import figures
 from core.settings import Settings
@@ -27,11 +28,18 @@ from core.store import conversations, ledger, turns, workspaces
 from core.store.database import Connection, Database
 from core.turns.accept import Acceptance
 from core.turns.asking import Asking
+from core.turns.assistants import Assistants
+from core.turns.billing import Billing
 from core.turns.canned import Canned
+from core.turns.choices import Choices
 from core.turns.choosing import ModelChoice
 from core.turns.controls import Controls
+from core.turns.estimate import TokenEstimate
 from core.turns.images import Images
+from core.turns.lease import Leases
 from core.turns.local_queue import LocalQueue
+from core.turns.names import Names
+from core.turns.routes import Routes
 from core.turns.run import Runner
 
 _log = structlog.get_logger()
@@ -42,13 +50,14 @@ class Parts:
     """What the core is made of; `open_core` fills it, tests may put in another clock."""
 
     database: Database
-    client: MistralClient
+    routes: Routes
     catalogue: Catalogue
     choice: ModelChoice
+    choices: Choices
     queue: LocalQueue
     controls: Controls
     acceptance: Acceptance
-    asking: Asking
+    billing: Billing
     runner: Runner
     platforms: dict[str, ChatPlatform]
     clock: Clock
@@ -68,7 +77,7 @@ class Core:
 
     @property
     def client(self) -> MistralClient:
-        return self._parts.client
+        return self._parts.routes.client
 
     @property
     def catalogue(self) -> Catalogue:
@@ -77,6 +86,22 @@ class Core:
     @property
     def choice(self) -> ModelChoice:
         return self._parts.choice
+
+    @property
+    def choices(self) -> Choices:
+        return self._parts.choices
+
+    @property
+    def home(self) -> Provider:
+        return self._parts.routes.home
+
+    @property
+    def leases(self) -> Leases:
+        return self._parts.runner.leases
+
+    def model_trouble(self) -> str | None:
+        """Why models are not called at present, or else how the newest call failed; None: all is well."""
+        return self._parts.routes.trouble() or self.metrics.model_trouble
 
     @property
     def metrics(self) -> Metrics:
@@ -119,14 +144,14 @@ class Core:
             await self.database.write(lambda connection: turns.take_back(connection, lost))
         for turn, conversation in await self.database.read(lambda connection: turns.queued(connection, platforms)):
             self.queue.put(turn, conversation)
-        await self._parts.asking.pay_all()
+        await self._parts.billing.pay_all()
 
     async def stop(self, patience: float = 20.0) -> None:
         """Runs no more turns, waits for those under way, gives the rest back."""
         await self.queue.stop(patience)
 
     async def close(self) -> None:
-        await self.client.aclose()
+        await self._parts.routes.aclose()
         await self.database.close()
 
     async def expire(self, platform: str) -> None:
@@ -189,12 +214,9 @@ class Core:
         return await self.database.write(begin_anew)
 
 
-def home_of(settings: Settings) -> Home:
+def home_of(settings: Settings) -> Provider:
     """Where the models are, as the settings say. Raises SettingsError."""
-    key = settings.mistral_api_key.get_secret_value() if settings.mistral_api_key else ""
-    if settings.mistral_base_url is not None:
-        return Home.at(settings.mistral_base_url, key, self_hosted=settings.self_hosted)
-    return Home.of_region(settings.mistral_region, key)
+    return configured.provider(settings)
 
 
 def open_core(settings: Settings, *, clock: Clock | None = None, model: LanguageModel | None = None) -> Core:
@@ -204,28 +226,36 @@ def open_core(settings: Settings, *, clock: Clock | None = None, model: Language
     """
     clock = clock or SystemClock()
     catalogue = Catalogue.load(settings.catalogue_file)
-    home = home_of(settings)
-    database = Database.open(settings.database_file)
-    client = MistralClient(home, catalogue=catalogue)
-    choice = ModelChoice(settings, catalogue, clock)
+    assistants = Assistants.load(settings.assistants_file, system_prompt=settings.system_prompt)
+    routes = Routes(settings, catalogue, clock, model)
+    database = Database.open(settings.database_url)
+    choice = ModelChoice(settings, catalogue, clock, routes.home)
+    names = Names(settings, catalogue, assistants, clock, routes.home)
+    choices = Choices(names, database, clock)
     queue = LocalQueue(settings.max_concurrent_turns)
     controls = Controls(settings, database, clock)
     platforms: dict[str, ChatPlatform] = {}
     metrics = Metrics(waiting=lambda: queue.length)
-    asking = Asking(
-        settings,
-        database,
-        model or client,
-        choice,
-        Images(database, clock),
-        clock,
-        home=home.name,
-        price_tenths=home.price_tenths,
-        metrics=metrics,
-    )
-    runner = Runner(database, asking, Canned(settings, database), controls, platforms, clock, metrics)
-    acceptance = Acceptance(settings, database, queue, controls, clock)
+    estimate = TokenEstimate()
+    billing = Billing(settings, database, estimate, clock, metrics)
+    pictures = Images(database, clock)
+    asking = Asking(settings, database, routes.routes, choice, assistants, pictures, billing, estimate, clock)
+    canned = Canned(settings, database, choices, free=not routes.home.priced)
+    runner = Runner(database, asking, canned, controls, platforms, clock, metrics)
+    acceptance = Acceptance(settings, database, queue, controls, clock, names)
     parts = Parts(
-        database, client, catalogue, choice, queue, controls, acceptance, asking, runner, platforms, clock, metrics
+        database,
+        routes,
+        catalogue,
+        choice,
+        choices,
+        queue,
+        controls,
+        acceptance,
+        billing,
+        runner,
+        platforms,
+        clock,
+        metrics,
     )
     return Core(settings, parts)

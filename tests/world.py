@@ -19,6 +19,7 @@ from bots.serve import Service
 from core.messages import Tokens, WorkspaceKey
 from core.reports import figures
 from core.settings import Settings
+from tests.databases import Place
 
 KEY = "a-key-of-the-tests"
 
@@ -58,8 +59,10 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, start: bool = True, **settings: Any) -> AsyncIterator[World]:
-    """A world with both platforms connected. `settings` by field name."""
+async def running(
+    folder: Path, *, start: bool = True, place: Place | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """A world with both platforms connected, on a SQLite file in `folder` or at `place`. `settings` by field name."""
     simulators, model = Simulators(), MistralSimulator(api_key=KEY)
     model.mount(simulators.app)
     async with simulators:
@@ -68,7 +71,10 @@ async def running(folder: Path, *, start: bool = True, **settings: Any) -> Async
             {"MISTRAL_API_KEY": KEY, "MISTRAL_BASE_URL": model.base_url, "BISE_LOG_FORMAT": "json"}, None
         )
         database = folder / "bise.db"
-        migrations.upgrade(database)
+        if place is None:
+            migrations.upgrade(database)
+        else:
+            settings = place.fields | settings
         chosen = simulators.settings(base, database).model_copy(update=settings)
         world = World(simulators, model, chosen)
         if start:

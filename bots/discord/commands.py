@@ -13,6 +13,7 @@ from discord import app_commands
 from bots.discord import words
 from bots.discord.acknowledgement import Acknowledgement
 from bots.discord.admission import Admission
+from bots.discord.choosing import LONGEST_NAME, Choosing, add_choices, admin_group, offers
 from bots.discord.errors import converted
 from bots.discord.inbound import Self, is_thread, to_question, to_topic, workspace_of
 from bots.discord.threads import NoThreadHere, open_thread
@@ -64,14 +65,34 @@ class Commands:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.choosing = Choosing(desk, self._tell)
 
     async def ask(
-        self, interaction: discord.Interaction, prompt: str, image: discord.Attachment | None, private: bool
+        self,
+        interaction: discord.Interaction,
+        prompt: str,
+        *,
+        image: discord.Attachment | None,
+        assistant: str | None,
+        model: str | None,
+        private: bool,
     ) -> None:
         """Stores the question, then acknowledges it; the answer is written by its turn."""
         desk = self._desk
+        if (problem := self.choosing.problem(assistant, model)) is not None:
+            await Acknowledgement(interaction, private=True).say(problem)
+            return
         acknowledgement = Acknowledgement(interaction, private=private)
-        question = to_question(interaction, prompt, desk.bot, image=image, private=private, now=datetime.now(UTC))
+        question = to_question(
+            interaction,
+            prompt,
+            desk.bot,
+            image=image,
+            private=private,
+            assistant=assistant,
+            model=model,
+            now=datetime.now(UTC),
+        )
         if not desk.expect(interaction.id, acknowledgement):
             return  # another delivery of it is being answered: the acknowledgement is that one's
         try:
@@ -118,7 +139,8 @@ class Commands:
 
     async def help(self, interaction: discord.Interaction) -> None:
         notes = (*(() if self._desk.message_content else (words.READS_ONLY_MENTIONS,)), *self._desk.notes)
-        await Acknowledgement(interaction, private=True).say(help_text("discord", notes=notes))
+        assistants = ", ".join(self._desk.core.choices.names.every("assistant"))
+        await Acknowledgement(interaction, private=True).say(help_text("discord", assistants=assistants, notes=notes))
 
     async def _open_chat(self, interaction: discord.Interaction, topic: str) -> str:
         desk = self._desk
@@ -178,26 +200,37 @@ def command_tree(client: discord.Client, desk: Desk) -> Tree:
     tree = Tree(client, desk.admission)
     commands = Commands(desk)
     everywhere = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
+    in_guilds = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
     in_servers = app_commands.AppInstallationType(guild=True, user=False)
 
     @app_commands.command(name="ask", description="Ask a question; the answer streams in here")
     @app_commands.describe(
-        prompt="What you want to know", image="A picture to look at", private="Only you see the answer"
+        prompt="What you want to know",
+        image="A picture to look at",
+        assistant="Who answers in this conversation",
+        model="Which model answers in this conversation",
+        private="Only you see the answer",
     )
     async def ask(
         interaction: discord.Interaction,
         prompt: app_commands.Range[str, 1, LONGEST_PROMPT],
         image: discord.Attachment | None = None,
+        assistant: app_commands.Range[str, 1, LONGEST_NAME] | None = None,
+        model: app_commands.Range[str, 1, LONGEST_NAME] | None = None,
         private: bool = False,
     ) -> None:
-        await desk.tracked(commands.ask(interaction, prompt, image, private))
+        asking = commands.ask(interaction, prompt, image=image, assistant=assistant, model=model, private=private)
+        await desk.tracked(asking)
+
+    ask.autocomplete("assistant")(offers(desk, "assistant"))
+    ask.autocomplete("model")(offers(desk, "model"))
 
     @app_commands.command(name="chat", description="Open a thread in which every message is answered")
     @app_commands.describe(topic="What to talk about: the first question")
     async def chat(interaction: discord.Interaction, topic: app_commands.Range[str, 1, LONGEST_PROMPT]) -> None:
         await desk.tracked(commands.chat(interaction, topic))
 
-    bise = app_commands.Group(name="bise", description="Usage, reset and help")
+    bise = app_commands.Group(name="bise", description="Usage, assistant, model, reset and help")
 
     @bise.command(name="usage", description="What was used today and this month")
     async def usage(interaction: discord.Interaction) -> None:
@@ -211,9 +244,11 @@ def command_tree(client: discord.Client, desk: Desk) -> Tree:
     async def help_(interaction: discord.Interaction) -> None:
         await desk.tracked(commands.help(interaction))
 
-    every: tuple[app_commands.Command[Any, ..., Any] | app_commands.Group, ...] = (ask, chat, bise)
+    add_choices(bise, desk, commands.choosing)
+    admin = admin_group(desk, commands.choosing)
+    every: tuple[app_commands.Command[Any, ..., Any] | app_commands.Group, ...] = (ask, chat, bise, admin)
     for command in every:
-        command.allowed_contexts = everywhere
+        command.allowed_contexts = in_guilds if command is admin else everywhere
         command.allowed_installs = in_servers
         tree.add_command(command)
     return tree

@@ -69,6 +69,7 @@ def to_message(message: discord.Message, bot: Self) -> IncomingMessage | None:
         attachments=_attachments(message) + (_attachments(answered) if answered and quoted else ()),
         quoted=quoted,
         address={"via": "message", "message": str(message.id)},
+        parent_channel=_parent(message.channel),
     )
 
 
@@ -79,6 +80,8 @@ def to_question(
     *,
     image: discord.Attachment | None = None,
     private: bool = False,
+    assistant: str | None = None,
+    model: str | None = None,
     now: datetime,
 ) -> IncomingMessage:
     """What `/ask` asks. A private answer belongs to no other conversation."""
@@ -105,6 +108,9 @@ def to_question(
             "until": str(int((now + TOKEN_LIFE).timestamp())),
             "private": "yes" if private else "no",
         },
+        assistant=assistant,
+        model=model,
+        parent_channel=_parent(interaction.channel),
     )
 
 
@@ -122,11 +128,17 @@ def to_topic(interaction: discord.Interaction, topic: str, thread: int, bot: Sel
         root=str(thread),
         mentioned=True,
         address={"via": "channel"},
+        parent_channel=str(interaction.channel_id),
     )
 
 
 def workspace_of(interaction: discord.Interaction) -> WorkspaceKey:
     return WorkspaceKey("discord", str(interaction.guild_id)) if interaction.guild_id else DISCORD_DM
+
+
+def channel_of(interaction: discord.Interaction) -> str:
+    """The channel whose choices hold where a command was given: in a thread, that in which it hangs."""
+    return _parent(interaction.channel) or str(interaction.channel_id)
 
 
 def asker(interaction: discord.Interaction, bot: Self) -> Person:
@@ -137,6 +149,11 @@ def asker(interaction: discord.Interaction, bot: Self) -> Person:
 
 def is_thread(channel: object) -> bool:
     return getattr(channel, "type", None) in _THREADS
+
+
+def _parent(channel: object) -> str | None:
+    parent = getattr(channel, "parent_id", None) if is_thread(channel) else None
+    return str(parent) if parent else None
 
 
 def _place(guild: int | None, channel: object) -> tuple[ConversationKind, WorkspaceKey, str | None]:

@@ -45,6 +45,8 @@ def normalised(commands: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _kept(thing: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {key: thing[key] for key in keys if thing.get(key)}
+    if "default_member_permissions" in kept:  # we say a number, Discord says it back as text
+        kept["default_member_permissions"] = str(kept["default_member_permissions"])
     if "options" in kept:  # options keep their order: people see it
         kept["options"] = [_kept(option, _OPTION) for option in kept["options"]]
     for key in ("contexts", "integration_types"):

@@ -128,7 +128,7 @@ class SlackAdapter:
         if workspace is None:
             raise PlatformUnavailable(f"{order.workspace} is not connected", code="not_installed")
         if order.kind is ConversationKind.PRIVATE:
-            return PrivateReply(order, workspace)
+            return PrivateReply(order, workspace, posts.lease)
         return SlackReply(order, workspace, posts)
 
     async def download(self, workspace: WorkspaceKey, attachment: Attachment, limit: int) -> bytes:

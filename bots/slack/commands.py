@@ -1,4 +1,4 @@
-"""`/bise ask|usage|help`: what was typed, and the words that go back with the acknowledgement."""
+"""`/bise …`: what was typed, and the words that go back with the acknowledgement."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from bots.replies import MEMBERSHIP_UNKNOWN, TRAINING_NOTE, help_text, sentence, usage_text
 from bots.slack.api import Json
+from bots.slack.choosing import Choose, Choosing, Set
 from bots.slack.inbound import command_to_message, people_named
 from bots.slack.manifest import COMMAND
 from bots.slack.ports import Core
@@ -15,7 +16,7 @@ from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice
 from core.settings import Settings
 
-SUBCOMMANDS = ("ask", "usage", "help")
+SUBCOMMANDS = ("ask", "usage", "assistant", "model", "settings", "help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Help:
     notice: Notice | None = None
 
 
-def parse(text: str) -> Ask | Usage | Help | Notice:
+def parse(text: str) -> Ask | Usage | Help | Choose | Set | Notice:
     """What was typed behind `/bise`; a Notice where it makes no sense and help would not help."""
     words = text.split(maxsplit=1)
     name, rest = (words[0] if words else ""), (words[1].strip() if len(words) > 1 else "")
@@ -48,6 +49,13 @@ def parse(text: str) -> Ask | Usage | Help | Notice:
             return Ask(rest)
         case "usage":
             return Usage()
+        case "assistant":
+            return Choose("assistant", rest)
+        case "model":
+            return Choose("model", rest)
+        case "settings":
+            setting, _, value = rest.partition(" ")
+            return Set(setting.lower(), value.strip())
         case "help":
             return Help()
         case _:
@@ -68,6 +76,7 @@ class Commands:
         self._admins = admins
         self._guests_welcome = settings.allow_external
         self._notes = (TRAINING_NOTE,) if settings.mistral_plan == "experiment" else ()
+        self._choosing = Choosing(core, admins, guests_welcome=settings.allow_external)
         self._now = now
 
     async def run(self, workspace: SlackWorkspace, command: Json) -> str:
@@ -80,10 +89,13 @@ class Commands:
                 return sentence(notice, platform="slack")
             case Help(notice):
                 lines = [sentence(notice, platform="slack")] if notice else []
-                return "\n".join([*lines, help_text("slack", notes=self._notes)])
+                assistants = ", ".join(self._core.choices.names.every("assistant"))
+                return "\n".join([*lines, help_text("slack", assistants=assistants, notes=self._notes)])
             case Usage():
                 person = str(command["user_id"])
                 return usage_text(await self._core.usage_today_and_month(workspace.bot.workspace, person))
+            case Choose() | Set() as order:
+                return await self._choosing.run(workspace, command, order)
             case Ask(prompt):
                 return await self._ask(workspace, command, prompt)
 

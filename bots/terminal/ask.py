@@ -16,14 +16,28 @@ import migrations
 from bots import replies
 from bots.serve import check_models
 from bots.terminal.platform import TerminalPlatform
+from core.clock import SystemClock
 from core.errors import SettingsError, WrongUse
 from core.messages import LOCAL, Attachment, ConversationKind, IncomingMessage, Person
 from core.service import Core, open_core
 from core.settings import Settings
+from core.store.choices import What
+from core.turns.names import Names
 
 
-async def ask(settings: Settings, text: str, images: list[Path], *, as_json: bool) -> int:
-    """Asks and prints; returns the exit status. Works beside a running `bise serve`."""
+async def ask(
+    settings: Settings,
+    text: str,
+    images: list[Path],
+    *,
+    as_json: bool,
+    assistant: str | None = None,
+    model: str | None = None,
+) -> int:
+    """Asks and prints; returns the exit status. Works beside a running `bise serve`.
+
+    Raises SettingsError, StoreUnavailable, and WrongUse for an empty question, a missing file or an unknown name.
+    """
     if not settings.has_model:
         raise SettingsError(
             "MISTRAL_API_KEY is missing: there is no way to a model. Set MISTRAL_API_KEY=… in .env or the environment."
@@ -33,22 +47,27 @@ async def ask(settings: Settings, text: str, images: list[Path], *, as_json: boo
     for image in images:
         if not image.is_file():
             raise WrongUse(f"There is no file {image}. Example: bise ask “What is this?” --image photo.png")
-    if not settings.database_file.exists():
-        migrations.upgrade(settings.database_file)
+    names = Names.of(settings, SystemClock())
+    chosen: tuple[tuple[What, str | None], ...] = (("assistant", assistant), ("model", model))
+    for what, name in chosen:
+        if name is not None and (problem := names.problem(what, name)) is not None:
+            raise WrongUse(replies.sentence(problem))
+    if not settings.postgres and not settings.database_file.exists():
+        migrations.upgrade(settings.database_url)
     core = open_core(settings)
     try:
         await core.database.check(migrations.NEWEST)
         check_models(core)
-        return await _one(core, text, images, as_json=as_json)
+        return await _one(core, _message(text, images, assistant, model), as_json=as_json)
     finally:
         await core.close()
 
 
-async def _one(core: Core, text: str, images: list[Path], *, as_json: bool) -> int:
+async def _one(core: Core, question: IncomingMessage, *, as_json: bool) -> int:
     platform = TerminalPlatform(quiet=as_json)
     core.attach(platform)
     await core.expire(LOCAL.platform)
-    accepted = await core.accept(_message(text, images))
+    accepted = await core.accept(question)
     turn = accepted.turn
     assert turn is not None  # noqa: S101 - a question from the terminal is always a turn
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, core.interrupt, turn)
@@ -80,7 +99,7 @@ async def _one(core: Core, text: str, images: list[Path], *, as_json: bool) -> i
     return 0 if answer.outcome == "done" else 1
 
 
-def _message(text: str, images: list[Path]) -> IncomingMessage:
+def _message(text: str, images: list[Path], assistant: str | None, model: str | None) -> IncomingMessage:
     files = tuple(
         Attachment(
             id=str(index),
@@ -102,6 +121,8 @@ def _message(text: str, images: list[Path]) -> IncomingMessage:
         sent_at=datetime.now(UTC),
         mentioned=True,
         attachments=files,
+        assistant=assistant,
+        model=model,
     )
 
 

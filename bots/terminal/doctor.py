@@ -38,18 +38,20 @@ async def doctor(settings: Settings, *, as_json: bool) -> int:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    if not settings.database_file.exists():
+    if not settings.postgres and not settings.database_file.exists():  # opening it would make its folder
         return [Finding(False, f"There is no database {settings.database_file} yet.", "Run `bise migrate`.")]
-    database = Database.open(settings.database_file)
+    database = Database.open(settings.database_url)
     try:
         await database.check(migrations.NEWEST)
     except SchemaOutdated as error:
         return [Finding(False, str(error), "Run `bise migrate`.")]
     except StoreUnavailable as error:
-        return [Finding(False, str(error), "Check the file's folder, its permissions and the free space.")]
+        about_a_file = "Check the file's folder, its permissions and the free space."
+        mend = "Check DATABASE_URL, the server and the network." if settings.postgres else about_a_file
+        return [Finding(False, str(error), mend)]
     finally:
         await database.close()
-    return [Finding(True, f"The database {settings.database_file} answers and is up to date.", "")]
+    return [Finding(True, f"The database {database.name} answers and is up to date.", "")]
 
 
 async def _model(settings: Settings) -> list[Finding]:
@@ -60,16 +62,20 @@ async def _model(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     try:
         served = {card.id for card in await client.models()}
-        findings.append(Finding(True, f"The home of models {home.name} accepts the key and answers.", ""))
+        if home.models() is not None:
+            findings.append(Finding(True, f"The home of models {home.name} accepts the key and answers.", ""))
+        else:
+            why = f"The home of models {home.name} lists nothing that could be asked for; the first question will tell."
+            findings.append(Finding(True, why, ""))
     except ModelUnauthorized:
-        return [Finding(False, "The model's home refuses MISTRAL_API_KEY.", "Make a new key and set it.")]
+        return [Finding(False, f"The model's home {home.name} refuses the key.", "Make a new key and set it.")]
     except ModelError as error:
-        mend = "Check the network, MISTRAL_BASE_URL and MISTRAL_REGION."
+        mend = "Check the network and the settings of that home (BISE_HOME, MISTRAL_BASE_URL, MISTRAL_REGION)."
         return [Finding(False, f"The model's home {home.name} does not answer as it should ({error.reason}).", mend)]
     finally:
         await client.aclose()
     findings += await _chosen(settings, served)
-    if settings.mistral_plan is None and not settings.self_hosted:
+    if settings.mistral_plan is None and home.name.startswith("mistral-"):
         mend = "Set MISTRAL_PLAN=scale (paid) or MISTRAL_PLAN=experiment (free: words may be used to train models)."
         findings.append(Finding(False, "It is not known which plan the key belongs to.", mend))
     return findings

@@ -32,7 +32,7 @@ async def usage(
     as_json: bool,
 ) -> int:
     """Prints what a workspace has used. Raises WrongUse for one that nothing is known of."""
-    database = Database.open(settings.database_file)
+    database = Database.open(settings.database_url)
     try:
         await database.check(migrations.NEWEST)
         table = await figures.table(database, workspace, since=since, until=until, by=by)
@@ -83,7 +83,10 @@ async def models(settings: Settings, *, as_json: bool) -> int:
 async def _live(settings: Settings) -> tuple[frozenset[str] | None, str]:
     if not settings.has_model:
         return None, "What is live is not known: set MISTRAL_API_KEY to ask."
-    client = MistralClient(home_of(settings))
+    home = home_of(settings)
+    if home.models() is None:
+        return None, f"What is live is not known: {home.name} has no list that could be asked for."
+    client = MistralClient(home)
     try:
         return frozenset(card.id for card in await client.models()), ""
     except ModelError as error:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from bots import replies
 from core.errors import AttachmentError, PlatformError
-from core.messages import LOCAL, Answer, Attachment, ReplyOrder, WorkspaceKey
+from core.messages import LOCAL, Answer, Attachment, Post, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 
 
@@ -75,6 +75,9 @@ class TerminalReply:
         for notice in answer.notices:
             self._platform.tell(replies.sentence(notice) + "\n")
         self._platform.answer = answer
+
+    async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
+        """What a terminal shows is nobody else's to write over."""
 
     def error(self) -> PlatformError | None:
         return None

@@ -6,42 +6,56 @@ from core.messages import LOCAL, Accepted, ConversationKind, IncomingMessage, Qu
 from core.ports import Clock, TurnQueue
 from core.settings import Settings
 from core.store import conversations, turns, workspaces
+from core.store.choices import What
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
 from core.turns import commands
 from core.turns.addressing import Decision, Standing, decide
 from core.turns.controls import Controls
+from core.turns.names import Names
 
 _NOT_KEPT = ("too_long", "external", "workspace_not_allowed")  # commands whose words are nobody's business
-_ON_A_CONVERSATION = ("cost", "reset", "leave")
+_ON_A_CONVERSATION = ("cost", "reset", "leave", *commands.CHOOSING)
 _SEEN_AT_MOST = 10_000  # ids of committed questions that are remembered, to answer their twins at once
 _ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
+Picks = dict[What, str | None]
 
 
 class Acceptance:
     """Stores what people say, and puts a turn into the queue where the bot was asked."""
 
     def __init__(
-        self, settings: Settings, database: Database, queue: TurnQueue, controls: Controls, clock: Clock
+        self,
+        settings: Settings,
+        database: Database,
+        queue: TurnQueue,
+        controls: Controls,
+        clock: Clock,
+        names: Names,
     ) -> None:
         self._settings = settings
         self._database = database
         self._queue = queue
         self._controls = controls
         self._clock = clock
+        self._names = names
         self._seen: dict[tuple[WorkspaceKey, str, str], None] = {}
         self._longest = settings.history_tokens * commands.CHARACTERS_PER_TOKEN
 
     async def accept(self, message: IncomingMessage) -> Accepted:
-        """Stores the message and its turn. A duplicate is a normal return. Raises StoreUnavailable."""
+        """Stores the message and its turn. A duplicate is a normal return.
+
+        Raises StoreUnavailable, and WrongUse for a message that chooses an assistant or model that there is not.
+        """
         message = storable(message)
+        brought = self._brought(message)
         if not self._may_concern_us(message) and not await self._known_place(message):
             return Accepted("ignored")
         known = (message.workspace, message.source, message.source_id)
         if known in self._seen:  # a twin or a redelivery of what is stored as addressed: nothing can be added to it
             return Accepted("duplicate")
         accepted, conversation, stopping = await self._database.write(
-            lambda connection: self._store(connection, message)
+            lambda connection: self._store(connection, message, brought)
         )
         if accepted.turn is not None and conversation is not None:
             self._remember(known)
@@ -70,14 +84,17 @@ class Acceptance:
 
         return await self._database.read(known)
 
-    def _store(self, connection: Connection, message: IncomingMessage) -> tuple[Accepted, int | None, tuple[int, ...]]:
+    def _store(
+        self, connection: Connection, message: IncomingMessage, brought: Picks
+    ) -> tuple[Accepted, int | None, tuple[int, ...]]:
         """The whole transaction: what became of it, the turn's conversation, and the turns that it stops."""
         now = self._clock.now()
         workspace = workspaces.ensure(connection, message.workspace, now)
         known = conversations.known(connection, workspace, message.source, message.source_id)
         if known is not None and (known.addressed or not message.mentioned):
             return Accepted("duplicate"), None, ()
-        person = workspaces.ensure_person(connection, workspace, message.author)
+        # Without a root its conversation is the one that they spoke in last: two first messages must not begin two.
+        person = workspaces.ensure_person(connection, workspace, message.author, lock=message.root is None)
         found, parent = self._find(connection, workspace, message)
         decision = decide(message, _standing(found, person), self._settings.follow_ups)
         if decision == "ignore":
@@ -85,7 +102,8 @@ class Acceptance:
         command = self._command(message) if decision == "ask" else None
         if command in _ON_A_CONVERSATION and found is None and message.kind is ConversationKind.CHAIN:
             found = self._own_latest(connection, workspace, message, person)
-            command = command if found is not None else "which_conversation"
+            # A choice begins a conversation of its own: replies to it go on with what was chosen.
+            command = command if found is not None or command in commands.CHOOSING else "which_conversation"
         bare = found is not None and command is None and commands.is_bare_stop(message)
         stopping: tuple[int, ...] = ()
         if command == "stop" or bare:
@@ -119,9 +137,9 @@ class Acceptance:
                 conversations.attach(connection, workspace, number, message.attachments)
         else:
             conversations.mark_addressed(connection, number, role)
-        conversations.change(
-            connection, conversation.id, **self._changes(conversation, command, decision, person, seq, message)
-        )
+        picks = self._picked(message, command) if command else brought if decision == "ask" else {}
+        changes = self._changes(conversation, command, decision, person, seq, message)
+        conversations.change(connection, conversation.id, **changes, **picks)
         if stopping:
             return Accepted("stopped"), None, stopping
         if decision != "ask":
@@ -136,14 +154,14 @@ class Acceptance:
     ) -> tuple[Conversation | None, int | None]:
         """The conversation that a message belongs to, and the stored message that it replies to."""
         if message.root is not None:
-            return conversations.by_root(connection, workspace, message.channel, message.root), None
+            return conversations.by_root(connection, workspace, message.channel, message.root, lock=True), None
         if message.reply_to is not None:
-            found = conversations.by_message(connection, workspace, message.reply_to)
+            found = conversations.by_message(connection, workspace, message.reply_to, lock=True)
             if found is not None or message.kind is ConversationKind.CHAIN:
                 return found or (None, None)
         if message.kind is ConversationKind.DM:
             since = conversations.recently(self._clock.now())
-            return conversations.latest(connection, workspace, message.channel, message.kind, since), None
+            return conversations.latest(connection, workspace, message.channel, message.kind, since, lock=True), None
         return None, None
 
     def _begin(self, connection: Connection, workspace: int, message: IncomingMessage) -> Conversation:
@@ -189,7 +207,7 @@ class Acceptance:
         self, connection: Connection, workspace: int, message: IncomingMessage, person: int
     ) -> Conversation | None:
         """The newest chain of replies in a channel, if this person asked in it last."""
-        latest = conversations.latest(connection, workspace, message.channel, ConversationKind.CHAIN)
+        latest = conversations.latest(connection, workspace, message.channel, ConversationKind.CHAIN, lock=True)
         return latest if latest is not None and latest.asker == person else None
 
     def _no_stop(self, connection: Connection, workspace: int, found: Conversation | None) -> str:
@@ -203,7 +221,26 @@ class Acceptance:
             return "workspace_not_allowed"
         if message.author.external and not self._settings.allow_external:
             return "external"
-        return commands.parse(message, longest=self._longest)
+        command = commands.parse(message, longest=self._longest)
+        return None if command in commands.CHOOSING and self._is_a_sentence(message) else command
+
+    def _brought(self, message: IncomingMessage) -> Picks:
+        """What the message chooses beside its question. Raises WrongUse."""
+        named: tuple[tuple[What, str | None], ...] = (("assistant", message.assistant), ("model", message.model))
+        return {what: self._names.pick(what, name) for what, name in named if name is not None}
+
+    def _picked(self, message: IncomingMessage, command: str) -> Picks:
+        """What the command "assistant NAME" or "model NAME" chooses; nothing for a name that is not known."""
+        what, name = commands.choosing(message.text) or ("assistant", "")
+        if command != what or not name or self._names.problem(what, name) is not None:
+            return {}
+        return {what: self._names.pick(what, name)}
+
+    def _is_a_sentence(self, message: IncomingMessage) -> bool:
+        """Whether "model trains", said without a mention, names nothing that could be chosen: then it is an answer."""
+        what, name = commands.choosing(message.text) or ("assistant", "")
+        problem = self._names.problem(what, name) if name and not message.mentioned else None
+        return problem is not None and not problem.values["near"]
 
     def _changes(
         self,
@@ -220,6 +257,8 @@ class Acceptance:
             changes |= {"asker_id": person, "others_since": False, "left": command == "leave"}
         elif conversation.asker != person:
             changes["others_since"] = True
+        if message.parent_channel is not None:
+            changes["parent_channel"] = message.parent_channel
         if command == "reset":
             changes |= {"history_from_seq": seq + 1, "trimmed_to_seq": 0}
         return changes

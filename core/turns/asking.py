@@ -1,65 +1,69 @@
-"""Asking a model for one turn: history, attempts, the ledger. What to do after a failure is `core/turns/retry.py`'s."""
+"""Asking a model for one turn: history, rounds of tool calls, attempts. What follows a failure is `retry.py`'s."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import cast
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from core import errors
-from core.chat import ChatRequest, Delta, Finish, ImagePart, TextDelta, TextPart, Usage
-from core.messages import Answer, ConversationKind, Notice, Tokens, WorkspaceKey
-from core.metrics import Metrics
+from core.chat import (
+    Admitted,
+    ChatMessage,
+    ChatRequest,
+    Delta,
+    Finish,
+    ImagePart,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCalls,
+)
+from core.messages import Answer, ConversationKind, Notice, WorkspaceKey
 from core.mistral.models import Model
-from core.ports import ChatPlatform, Clock, LanguageModel, Reply
+from core.ports import ChatPlatform, Clock, Reply
 from core.settings import Settings
-from core.store import conversations, ledger
+from core.store import choices, conversations, recent
+from core.store.choices import Chosen
 from core.store.conversations import Conversation, Line
 from core.store.database import Connection, Database
 from core.store.turns import Turn
-from core.turns import history, images, prompts, retry
+from core.turns import built_in_tools, history, images, prompts, retry
+from core.turns.assistants import Assistant, Assistants
+from core.turns.billing import Billing, zone
 from core.turns.choosing import ModelChoice, Models
 from core.turns.estimate import TokenEstimate
+from core.turns.progress import Attempt, Progress
+from core.turns.routes import Path, Route
+from core.turns.tools import Toolbox
 
 _log = structlog.get_logger()
+ROUNDS = 8  # calls of the model for one answer; in the last no tool may be called any more
+_PER_TOOL = 250  # tokens of a tool's description and schema
 _ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far a turn has come: read by whoever must end it early.
+class _Question:
+    """What is asked, and how far the asking has come. `limit`: tokens of history; `said`: tool calls and results."""
 
-    `call` is the attempt under way, if any; `trimmed_to`: from where on the history was shown, if it was trimmed anew.
-    """
-
-    texts: list[str] = field(default_factory=list)
-    call: _Attempt | None = None
-    notices: tuple[Notice, ...] = ()
-    trimmed_to: int | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    number: int
-    model: Model
-    request: ChatRequest
-    sent_bytes: int
-    images: int
-    began: datetime
-    began_at: float
-    first_text_at: float | None = None
-    finish: Finish | None = None
+    turn: Turn
+    conversation: Conversation
+    lines: list[Line]
+    assistant: Assistant
+    shown: dict[int, ImagePart]
+    toolbox: Toolbox
+    path: Path
+    limit: int
+    said: tuple[ChatMessage, ...] = ()
+    attempts: int = 0
+    waited: float = 0.0
+    replaced: bool = False
+    trimmed: bool = False
 
 
 class Asking:
@@ -69,41 +73,40 @@ class Asking:
         self,
         settings: Settings,
         database: Database,
-        model: LanguageModel,
+        routes: tuple[Route, ...],
         choice: ModelChoice,
+        assistants: Assistants,
         pictures: images.Images,
+        billing: Billing,
+        estimate: TokenEstimate,
         clock: Clock,
-        *,
-        home: str,
-        price_tenths: int,
-        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._database = database
-        self._model = model
+        self._routes = routes
         self._choice = choice
+        self._assistants = assistants
         self._pictures = pictures
+        self.billing = billing
+        self._estimate = estimate
         self._clock = clock
-        self._home = home
-        self._price_tenths = price_tenths
-        self._estimate = TokenEstimate()
-        self._metrics = metrics
         self._random = random.Random()
-        self._owed: list[ledger.Call] = []
 
     async def answer(
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply, progress: Progress
     ) -> Answer:
         """The model's answer, or what went wrong as a notice with the text so far. Raises StoreUnavailable."""
-        lines = await self._lines(turn, conversation, platform, reply)
+        lines, chosen = await self._lines(turn, conversation, platform, reply)
         question = lines[-1]
         refused = images.notices(question.attachments)
         progress.notices = refused
         ready = [file for line in lines for file in line.attachments if file.state == "ready"]
+        assistant = self._assistants.or_default(chosen.assistant)
         try:
-            models = self._choice.models()
+            models = self._choice.models(tier=assistant.tier, name=chosen.model)
         except errors.UnknownModel as error:
-            return Answer("", "failed", (*refused, Notice(error.reason, {"model": self._settings.model})))
+            wanted = chosen.model or self._settings.model
+            return Answer("", "failed", (*refused, Notice(error.reason, {"model": wanted})))
         shown: dict[int, ImagePart] = {}
         if ready and models.vision is not None:
             shown = await self._pictures.load(turn.workspace, ready[-history.IMAGES_SHOWN :])
@@ -111,18 +114,34 @@ class Asking:
         progress.notices = (*refused, Notice("cannot_see")) if blind else refused
         if not question.text.strip() and not shown:
             return Answer("", "done", progress.notices)
-        return await self._attempts(turn, conversation, lines, models, shown, reply, progress)
-
-    async def _lines(self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply) -> list[Line]:
-        """The history with the newest files read."""
-        from_seq = max(conversation.history_from_seq, conversation.trimmed_to_seq)
-        lines = await self._database.read(
-            lambda connection: conversations.lines(connection, conversation, turn.message, from_seq=from_seq)
+        model = _model(models, shown)
+        asked = _Question(
+            turn,
+            conversation,
+            lines,
+            assistant,
+            shown,
+            self._toolbox(turn, conversation, assistant, model, chosen),
+            Path(self._routes, model, sees=bool(shown)),
+            self._settings.history_tokens,
         )
+        return await self._rounds(asked, reply, progress)
+
+    async def _lines(
+        self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply
+    ) -> tuple[list[Line], Chosen]:
+        """The history with the newest files read, and what was chosen for this place."""
+        from_seq = max(conversation.history_from_seq, conversation.trimmed_to_seq)
+
+        def look(connection: Connection) -> tuple[list[Line], Chosen]:
+            lines = conversations.lines(connection, conversation, turn.message, from_seq=from_seq)
+            return lines, choices.chosen(connection, turn.workspace, conversation.channel, conversation.id)
+
+        lines, chosen = await self._database.read(look)
         pending = [line for line in lines if any(file.state == "pending" for file in line.attachments)]
         if not pending:
             reply.status("thinking")
-            return lines
+            return lines, chosen
         reply.status("reading_images", sum(len(line.attachments) for line in pending))
         key = WorkspaceKey(turn.platform, turn.workspace_id)
         read = {
@@ -133,75 +152,144 @@ class Asking:
         return [
             Line(line.id, line.seq, line.author, line.text, tuple(read.get(line.id, line.attachments)))
             for line in lines
-        ]
+        ], chosen
+
+    def _toolbox(
+        self, turn: Turn, conversation: Conversation, assistant: Assistant, model: Model, chosen: Chosen
+    ) -> Toolbox:
+        """The assistant's tools, for a model that is known to call tools."""
+
+        async def look(limit: int) -> list[recent.RecentMessage]:
+            return await self._database.read(
+                lambda connection: recent.recent_in_channel(
+                    connection, turn.workspace, conversation.channel, besides=conversation.id, limit=limit
+                )
+            )
+
+        names = assistant.tools if model.tools else ()
+        open_place = chosen.recent_messages and conversation.kind not in _ALONE
+        return built_in_tools.built_in(
+            names, zone=zone(turn, self._settings), clock=self._clock, recent=look if open_place else None
+        )
+
+    async def _rounds(self, question: _Question, reply: Reply, progress: Progress) -> Answer:
+        """Calls the model until it has no more tools to call."""
+        for number in range(1, ROUNDS + 1):
+            last = number == ROUNDS or self._estimate.messages(question.said) > question.path.model.context // 4
+            prompt, failed = await self._attempts(question, reply, progress, last=last)
+            if failed is not None:
+                return failed
+            call = progress.call
+            assert call is not None  # noqa: S101 - a whole attempt is left for its ledger row
+            if not call.tool_calls or last:
+                return self._whole(question.conversation, prompt, progress)
+            await self.billing.write_down(question.turn, question.conversation, progress, "tool_calls")
+            reply.status("using_tool")
+            results = await question.toolbox.call_all(call.tool_calls)
+            wanted = ChatMessage("assistant", call.text, tool_calls=call.tool_calls)
+            question.said = (*question.said, wanted, *results)
+            reply.status("thinking")
+        raise AssertionError("the last round returns")  # pragma: no cover
 
     async def _attempts(
-        self,
-        turn: Turn,
-        conversation: Conversation,
-        lines: list[Line],
-        models: Models,
-        shown: dict[int, ImagePart],
-        reply: Reply,
-        progress: Progress,
-    ) -> Answer:
-        model = models.vision if shown and models.vision is not None else models.text
-        limit = self._settings.history_tokens
-        attempt, waited, replaced, trimmed = 0, 0.0, False, False
+        self, question: _Question, reply: Reply, progress: Progress, *, last: bool
+    ) -> tuple[history.History, Answer | None]:
+        """One round: an attempt that succeeded, left in `progress.call`, or the answer that says why none did."""
+        path, tries = question.path, 0
         while True:
-            attempt += 1
-            request, prompt = self._request(turn, conversation, lines, model, shown, limit)
-            progress.call = self._attempt(attempt, model, request, prompt)
+            tries += 1
+            question.attempts += 1
+            request, prompt = self._request(question, last=last)
+            progress.call = self._attempt(question, request, prompt)
             try:
-                await self._read(request, reply, progress)
-                return self._whole(conversation, prompt, progress)
+                await self._read(path.route, progress.call, reply, progress)
             except errors.ModelError as error:
-                await self.write_down(turn, conversation, progress, error.reason, unbilled=error.unbilled)
                 decision = retry.decide(
                     error,
-                    attempt=attempt,
-                    shown=bool(progress.texts),
-                    waited=waited,
-                    replaced=replaced,
-                    trimmed=trimmed,
+                    attempt=tries,
+                    shown=bool(progress.call.texts),
+                    waited=question.waited,
+                    replaced=question.replaced,
+                    trimmed=question.trimmed,
                     jitter=self._random.random(),
+                    elsewhere=path.has_next and not progress.texts,
+                )
+                if isinstance(error, errors.ModelHeldBack | errors.ModelGivenUp):
+                    progress.call = None  # nothing was sent
+                await self.billing.write_down(
+                    question.turn, question.conversation, progress, error.reason, unbilled=error.unbilled
                 )
                 _log.info(
-                    "attempt.failed", turn=turn.id, attempt=attempt, why=error.reason, then=type(decision).__name__
+                    "attempt.failed",
+                    turn=question.turn.id,
+                    attempt=question.attempts,
+                    why=error.reason,
+                    then=type(decision).__name__,
                 )
-                successor = self._choice.replacement(model) if isinstance(decision, retry.Replace) else None
-                if isinstance(decision, retry.Again):
-                    waited += decision.wait
-                    if decision.wait > 1.0:
-                        reply.status("waiting_for_model")
-                    await self._clock.sleep(decision.wait)
-                elif isinstance(decision, retry.Trim):
-                    limit, trimmed = limit // 2, True
-                elif successor is not None:
-                    model, replaced = successor, True
-                else:
-                    return Answer(progress.text, "failed", (*progress.notices, _told(error, model)))
+                if not await self._go_on(decision, question, reply):
+                    return prompt, Answer(progress.text, "failed", (*progress.notices, _told(error, path.model)))
+                if isinstance(decision, retry.Elsewhere):
+                    tries = 0
+            else:
+                return prompt, None
 
-    async def _read(self, request: ChatRequest, reply: Reply, progress: Progress) -> None:
+    async def _go_on(self, decision: retry.Decision, question: _Question, reply: Reply) -> bool:
+        """Does what was decided; False: that is to give up."""
+        path = question.path
+        match decision:
+            case retry.Again(wait):
+                question.waited += wait
+                if wait > 1.0:
+                    reply.status("waiting_for_model")
+                await self._clock.sleep(wait)
+            case retry.Trim():
+                question.limit, question.trimmed = question.limit // 2, True
+            case retry.Replace():
+                successor = self._choice.replacement(path.model) if path.route.only is None else None
+                if successor is None and not path.has_next:
+                    return False
+                if successor is None:
+                    path.go_on()
+                else:
+                    path.model, question.replaced = successor, True
+            case retry.Elsewhere():
+                path.go_on()
+                _log.warning("attempt.elsewhere", turn=question.turn.id, home=path.route.home.name, model=path.model.id)
+            case retry.GiveUp():
+                return False
+        return True
+
+    async def _read(self, route: Route, call: Attempt, reply: Reply, progress: Progress) -> None:
         """One request, shown as it comes. Raises ModelError, and PlatformError once nothing can be shown."""
-        call = progress.call
-        assert call is not None  # noqa: S101 - set by the caller, one line before
-        stream = cast("AsyncGenerator[Delta, None]", self._model.stream(request))
+        stream = cast("AsyncGenerator[Delta, None]", route.model.stream(call.request))
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 if isinstance(delta, TextDelta):
+                    text = delta.text
                     if call.first_text_at is None:
                         call.first_text_at = self._clock.monotonic()
-                    progress.texts.append(delta.text)
-                    reply.write(delta.text)
+                        if progress.texts:  # said before tools were called
+                            text = f"\n\n{text.lstrip()}"
+                    call.texts.append(text)
+                    progress.texts.append(text)
+                    reply.write(text)
                     if (refusal := reply.error()) is not None:
                         raise refusal
+                elif isinstance(delta, ThinkingDelta):
+                    call.unseen += len(delta.text)
+                elif isinstance(delta, ToolCallDelta):
+                    call.unseen += len(delta.name) + len(delta.arguments)
+                elif isinstance(delta, ToolCalls):
+                    call.tool_calls = delta.calls
+                elif isinstance(delta, Admitted):
+                    call.began, call.began_at = self._clock.now(), self._clock.monotonic()
                 elif isinstance(delta, Finish):
                     call.finish = delta
         if call.finish is not None and call.finish.reason == "error":
             raise errors.StreamCut("the model ended with an error")
-        if not progress.text.strip():
+        if not progress.text.strip() and not call.tool_calls:
             progress.texts.clear()
+            call.texts.clear()
             raise errors.EmptyAnswer()
 
     def _whole(self, conversation: Conversation, prompt: history.History, progress: Progress) -> Answer:
@@ -217,122 +305,47 @@ class Asking:
             notices = (*notices, Notice("length"))
         return Answer(progress.text, "done", notices)
 
-    def _request(
-        self,
-        turn: Turn,
-        conversation: Conversation,
-        lines: list[Line],
-        model: Model,
-        shown: dict[int, ImagePart],
-        limit: int,
-    ) -> tuple[ChatRequest, history.History]:
-        room = model.context - self._settings.max_tokens
-        max_tokens = self._settings.max_tokens if room >= model.context // 2 else max(model.context // 4, 1)
+    def _request(self, question: _Question, *, last: bool) -> tuple[ChatRequest, history.History]:
+        model, assistant, turn = question.path.model, question.assistant, question.turn
+        longest = min(assistant.max_tokens or self._settings.max_tokens, self._settings.max_tokens)
+        max_tokens = longest if longest <= model.context // 2 else max(model.context // 4, 1)
+        system = prompts.system(assistant.prompt, self._clock.now(), zone(turn, self._settings))
+        tools = question.toolbox.offered
+        besides = self._estimate.text(system) + self._estimate.messages(question.said) + _PER_TOOL * len(tools)
         prompt = history.build(
-            lines,
-            system=prompts.system(self._settings.system_prompt, self._clock.now(), zone(turn, self._settings)),
-            named=conversation.kind not in _ALONE,
-            images=shown,
-            limit=min(limit, model.context - max_tokens - prompts.RESERVE),
+            question.lines,
+            system=system,
+            named=question.conversation.kind not in _ALONE,
+            images=question.shown,
+            limit=max(min(question.limit, model.context - max_tokens - besides), 1),
             size=self._estimate.text,
             image_size=lambda image: model.image_tokens(image.width, image.height),
         )
-        return ChatRequest(model.id, prompt.messages, max_tokens, prompt_cache_key=f"bise-{conversation.id}"), prompt
+        request = ChatRequest(
+            model.id,
+            (*prompt.messages, *question.said),
+            max_tokens,
+            temperature=assistant.temperature,
+            prompt_cache_key=f"bise-{question.conversation.id}",
+            tools=tools,
+            tool_choice="none" if tools and last else None,
+            account=f"{turn.platform}:{turn.workspace_id}",
+        )
+        return request, prompt
 
-    def _attempt(self, number: int, model: Model, request: ChatRequest, prompt: history.History) -> _Attempt:
+    def _attempt(self, question: _Question, request: ChatRequest, prompt: history.History) -> Attempt:
         sent = sum(
             len(message.content.encode("utf-8", "replace"))
             for message in request.messages
             if isinstance(message.content, str)
         )
+        path = question.path
         now, at = self._clock.now(), self._clock.monotonic()
-        return _Attempt(number, model, request, sent, prompt.images, now, at)
-
-    async def write_down(
-        self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
-    ) -> None:
-        """Puts the attempt under way on the ledger, once, in a transaction of its own, also when cancelled."""
-        call = self.call_of(turn, conversation, progress, outcome, unbilled=unbilled)
-        progress.call = None
-        if call is not None:
-            self.owe(call)
-            self._metrics.called(call)
-            await asyncio.shield(self.pay_all())
-
-    def owe(self, call: ledger.Call | None) -> None:
-        """Remembers a call that the database could not take: it is written down with the next one that it takes."""
-        if call is not None:
-            self._owed.append(call)
-
-    async def pay_all(self) -> None:
-        """Writes down what is owed; what the database does not take stays owed."""
-        owed, self._owed = self._owed, []
-
-        def pay(connection: Connection) -> None:
-            for call in owed:
-                ledger.record(connection, call)
-
-        if owed:
-            try:
-                await self._database.write(pay)
-            except errors.StoreUnavailable:
-                _log.warning("ledger.behind", calls=len(owed))
-                self._owed = owed + self._owed
-
-    def call_of(
-        self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
-    ) -> ledger.Call | None:
-        """The attempt under way as a row of the ledger, dated by its beginning; None if there is none."""
-        call = progress.call
-        if call is None:
-            return None
-        told = call.finish.usage if call.finish is not None else None
-        usage = told or (Usage(0, 0) if unbilled else self._guess(call, progress))
-        day = call.began.astimezone(zone(turn, self._settings)).date()
-        cost, price_from = 0, None
-        if call.model.prices and not self._settings.self_hosted:
-            cost = call.model.cost(usage, day, price_tenths=self._price_tenths)
-            price_from = call.model.price(day).since
-        estimated = told is None and not unbilled
-        now = self._clock.monotonic()
-        return ledger.Call(
-            workspace=turn.workspace,
-            conversation=conversation.id,
-            turn=turn.id,
-            person=turn.asker_number,
-            channel=conversation.channel,
-            attempt=call.number,
-            home=self._home,
-            model=call.model.id,
-            price_from=price_from,
-            tokens=Tokens(
-                1, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, cost if estimated else 0
-            ),
-            estimated=estimated,
-            local_date=day,
-            first_text_ms=int((call.first_text_at - call.began_at) * 1000) if call.first_text_at is not None else None,
-            total_ms=int((now - call.began_at) * 1000),
-            outcome=outcome,
-            correlation_id=call.finish.correlation_id if call.finish is not None else None,
-            at=call.began,
-        )
-
-    def _guess(self, call: _Attempt, progress: Progress) -> Usage:
-        """Usage that the provider did not tell: what was sent and what came, estimated."""
-        prompt = 0
-        for message in call.request.messages:
-            parts = (message.content,) if isinstance(message.content, str) else message.content
-            for part in parts:
-                if isinstance(part, ImagePart):
-                    prompt += call.model.image_tokens(part.width, part.height)
-                elif isinstance(part, TextPart | str):
-                    prompt += self._estimate.text(part if isinstance(part, str) else part.text)
-        return Usage(prompt, self._estimate.text(progress.text) if progress.texts else 0)
+        return Attempt(question.attempts, path.route.home, path.model, request, sent, prompt.images, now, at)
 
 
-def zone(turn: Turn, settings: Settings) -> ZoneInfo:
-    """The zone that says where the workspace's days begin."""
-    return ZoneInfo(turn.zone or settings.timezone)
+def _model(models: Models, shown: dict[int, ImagePart]) -> Model:
+    return models.vision if shown and models.vision is not None else models.text
 
 
 def _told(error: errors.ModelError, model: Model) -> Notice:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from core.errors import UnknownModel
 from core.mistral.catalogue import Catalogue, Choice
 from core.mistral.models import Model
+from core.mistral.providers.provider import Provider
 from core.ports import Clock
 from core.settings import Settings
+from core.turns import tiers
 
 _log = structlog.get_logger()
 
@@ -24,22 +26,31 @@ class Models:
 
 
 class ModelChoice:
-    """Turns the settings' names into dated models; remembers what the home has told to be gone."""
+    """Turns names and tiers into models as their home calls them; remembers what the home has told to be gone."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, clock: Clock, home: Provider) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._clock = clock
+        self._home = home
+        self._by = (settings, catalogue, home)
         self._gone: dict[str, str] = {}
 
-    def models(self) -> Models:
-        """The models for a turn that begins now. Raises UnknownModel on a priced home that has no such model."""
-        text = self._text(self._settings.model)
-        return Models(text, text if text.vision and self._settings.self_hosted else self._vision(text))
+    def models(self, *, tier: str = "balanced", name: str | None = None) -> Models:
+        """The models for a turn that begins now: of a tier, or `name`, which somebody chose for this place.
+
+        Raises UnknownModel on a priced home that has no such model.
+        """
+        if name is not None:
+            chosen = self._model(name)
+            return Models(chosen, chosen if chosen.vision else self._vision(chosen))
+        text = self._model(tiers.name_of("balanced" if tier == "vision" else tier, *self._by))
+        vision = self._vision(text)
+        return Models(vision, vision) if tier == "vision" and vision is not None else Models(text, vision)
 
     def replacement(self, gone: Model) -> Model | None:
         """What to call from now on instead of a model that the home says it has not. None: nothing."""
-        if self._settings.self_hosted:
+        if self._home.own_names:
             return None
         successor = self._catalogue.replacement(gone.id, today=self._clock.now().date())
         if successor is not None:
@@ -47,23 +58,31 @@ class ModelChoice:
             _log.warning("model.replaced", model=gone.id, by=successor.id, why="the home does not have it")
         return successor
 
-    def _text(self, name: str) -> Model:
-        if self._settings.self_hosted:
-            return self._own(name)
+    def _model(self, name: str) -> Model:
+        if self._home.own_names:
+            return self._as_called_there(name)
         return self._current(self._catalogue.choose(name, today=self._clock.now().date()))
 
     def _vision(self, text: Model) -> Model | None:
         name = self._settings.vision_model
-        if self._settings.self_hosted:
-            return self._own(name, vision=True) if "vision_model" in self._settings.model_fields_set else None
+        if self._home.own_names:
+            if text.vision:
+                return text
+            chosen = "vision_model" in self._settings.model_fields_set
+            return self._as_called_there(name, vision=True) if chosen else None
         try:
             return self._current(self._catalogue.vision_model(name, text.id, today=self._clock.now().date()))
         except UnknownModel:
             return None
 
-    def _own(self, name: str, *, vision: bool = False) -> Model:
-        known = self._catalogue.resolve(name)
-        return known if known is not None else Model.unlisted(name, vision=vision)
+    def _as_called_there(self, name: str, *, vision: bool = False) -> Model:
+        """The row that describes a model of that home, under the name that the home knows."""
+        row = self._catalogue.resolve(self._home.catalogue_id(name))
+        if row is not None:
+            return replace(row, id=name)
+        if self._home.priced:
+            raise UnknownModel(f"no model of the catalogue prices this one of {self._home.name}: {name[:80]}")
+        return Model.unlisted(name, vision=vision)
 
     def _current(self, choice: Choice) -> Model:
         successor = self._catalogue.resolve(self._gone.get(choice.model.id, choice.model.id))

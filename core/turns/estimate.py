@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from core.chat import ChatMessage
+
 _START = 3.5  # bytes per token of mixed European text
 _LEAST, _MOST = 2.0, 5.0
 _PER_MESSAGE = 4  # role marks of the chat template
@@ -16,7 +20,19 @@ class TokenEstimate:
 
     def text(self, text: str) -> int:
         """Tokens of one message, its marks included."""
-        return int(len(text.encode("utf-8", "replace")) / self._bytes_per_token) + _PER_MESSAGE
+        return self.bytes(len(text.encode("utf-8", "replace")))
+
+    def bytes(self, count: int) -> int:
+        """Tokens of one message of so many UTF-8 bytes, its marks included."""
+        return int(count / self._bytes_per_token) + _PER_MESSAGE
+
+    def messages(self, messages: Sequence[ChatMessage]) -> int:
+        """Tokens of messages that hold text and tool calls alone."""
+        return sum(
+            self.text(message.content if isinstance(message.content, str) else "")
+            + sum(self.text(call.arguments) for call in message.tool_calls)
+            for message in messages
+        )
 
     def learn(self, sent_bytes: int, counted_tokens: int) -> None:
         """Takes in one call without images: bytes sent, prompt tokens that the provider counted."""

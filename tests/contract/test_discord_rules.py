@@ -169,5 +169,8 @@ def test_what_discord_adds_to_a_command_makes_it_no_other_one() -> None:
         "options": [{"name": "prompt", "type": 3, "required": False, "name_localizations": None}],
     }
     assert normalised([theirs]) == normalised([ours])
+    assert normalised([theirs | {"default_member_permissions": "32"}]) == normalised(
+        [ours | {"default_member_permissions": 32}]
+    ), "a number comes back as text"
     theirs["options"][0]["required"] = True
     assert normalised([theirs]) != normalised([ours])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from discord.http import Route
 
 from bots.discord.adapter import DiscordAdapter
 from bots.playground.discord.simulator import DiscordSimulator
+from bots.writer import UNFENCED
 from core.errors import StoreUnavailable
 from core.messages import (
     Accepted,
@@ -28,9 +29,10 @@ from core.messages import (
     Tokens,
     WorkspaceKey,
 )
-from core.ports import Reply
+from core.ports import Lease, Reply
 from core.reports.figures import UsageView
 from core.settings import Settings
+from tests.fake_choices import choices_of_nobody
 
 Script = Callable[[Reply, IncomingMessage], Awaitable[None]]
 
@@ -41,6 +43,7 @@ class Log:
 
     posts: dict[int, tuple[str, int]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    lease: Lease = UNFENCED
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
         assert ordinal not in self.posts, "a post is stored once"
@@ -51,6 +54,9 @@ class Log:
 
     async def drop(self, ordinal: int) -> None:
         del self.posts[ordinal]
+
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(platform_ids) & {post for post, _ in self.posts.values()}
 
 
 async def echo(reply: Reply, message: IncomingMessage) -> None:
@@ -65,6 +71,7 @@ class FakeCore:
 
     def __init__(self, script: Script = echo) -> None:
         self.adapter: DiscordAdapter | None = None
+        self.choices = choices_of_nobody()
         self.script = script
         self.heard: list[IncomingMessage] = []
         self.logs: list[Log] = []

@@ -51,6 +51,24 @@ async def test_an_answer_is_on_stdout_alone(settings: Settings, capsys: pytest.C
     assert capsys.readouterr().out == "You said: What is a bise?\n"
 
 
+async def test_an_assistant_and_a_model_are_asked_by_name(settings: Settings, simulator: MistralSimulator) -> None:
+    chosen = {"assistant": "translate", "model": "mistral-small-latest"}
+    assert await ask(settings, "Guten Tag", [], as_json=True, **chosen) == 0
+    body = simulator.requests[-1].body
+    assert isinstance(body, dict)
+    assert body["messages"][0]["content"].startswith("You translate.")
+    assert (body["model"], body["temperature"]) == ("mistral-small-2603", 0.3)
+
+
+async def test_a_name_that_nobody_knows_leaves_no_trace(settings: Settings, simulator: MistralSimulator) -> None:
+    with pytest.raises(WrongUse, match="Did you mean `translate`"):
+        await ask(settings, "Guten Tag", [], as_json=True, assistant="translat")
+    with pytest.raises(WrongUse, match="I know no model `gpt-4`"):
+        await ask(settings, "Guten Tag", [], as_json=True, model="gpt-4")
+    assert not settings.database_file.exists()
+    assert not simulator.requests
+
+
 async def test_as_json_it_has_its_cost_and_equals_the_bill(
     settings: Settings, simulator: MistralSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

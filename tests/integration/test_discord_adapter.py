@@ -404,7 +404,7 @@ async def test_commands_are_registered_only_when_they_changed(discord: DiscordSi
 
     async with running(discord):
         assert puts() == 1
-        assert {command["name"] for command in discord.registered_commands} == {"ask", "chat", "bise"}
+        assert {command["name"] for command in discord.registered_commands} == {"ask", "chat", "bise", "bise-admin"}
     async with running(discord):
         assert puts() == 1
 

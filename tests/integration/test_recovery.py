@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ from structlog.testing import capture_logs
 
 from core.errors import StoreUnavailable
 from core.messages import LOCAL, Answer, Attachment, Post
-from core.store.database import ServeLock
-from tests.fakes import PATIENCE, FakePlatform, House, ManualClock, ScriptedModel, house, message, said
+from core.store.serve_lock import ServeLock
+from tests import fakes
+from tests.databases import Place, house
+from tests.fakes import PATIENCE, FakePlatform, House, ManualClock, ScriptedModel, message, said
 
 MINUTE = 60.0
 
@@ -22,22 +23,14 @@ def broken_by_a_crash(home: House) -> None:
     home.platform.failing = asyncio.CancelledError()
 
 
-def change(file: Path, statement: str) -> None:
-    """Does something to the file from outside."""
-    connection = sqlite3.connect(file)
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
-async def test_a_crash_between_keeping_and_showing_costs_no_second_call(tmp_path: Path) -> None:
+async def test_a_crash_between_keeping_and_showing_costs_no_second_call(place: Place) -> None:
     first, second = ScriptedModel(["A wind."]), ScriptedModel()
-    async with house(tmp_path, model=first, stopped=False) as home:
+    async with house(place, model=first, stopped=False) as home:
         broken_by_a_crash(home)
         await home.hear(message())
         assert home.states() == ["queued"]
         assert home.platform.answers == [None]
-    async with house(tmp_path, model=second) as home:
+    async with house(place, model=second) as home:
         await home.settled()
         (reply,) = home.platform.replies
         assert reply.answer == Answer("A wind.", "done")
@@ -47,11 +40,11 @@ async def test_a_crash_between_keeping_and_showing_costs_no_second_call(tmp_path
     assert (len(first.requests), second.requests) == (1, [])
 
 
-async def test_notices_and_a_failure_are_kept_over_a_crash_as_well(tmp_path: Path) -> None:
-    async with house(tmp_path, stopped=False) as home:
+async def test_notices_and_a_failure_are_kept_over_a_crash_as_well(place: Place) -> None:
+    async with house(place, stopped=False) as home:
         broken_by_a_crash(home)
         await home.hear(message("x" * 100_000))
-    async with house(tmp_path) as home:
+    async with house(place) as home:
         await home.settled()
         answer = home.platform.answers[0]
         assert answer is not None
@@ -59,31 +52,31 @@ async def test_notices_and_a_failure_are_kept_over_a_crash_as_well(tmp_path: Pat
         assert dict(answer.notices[0].values) == {"longest": 48_000}
 
 
-async def test_what_a_dead_process_left_running_is_taken_up_oldest_first(tmp_path: Path) -> None:
-    async with house(tmp_path, started=False, stopped=False) as home:
+async def test_what_a_dead_process_left_running_is_taken_up_oldest_first(place: Place) -> None:
+    async with house(place, started=False, stopped=False) as home:
         for one in (message("one"), said("two", "2"), message("three", "3")):
             await home.core.accept(one)
-        change(home.file, "UPDATE turn SET state = 'running', attempt = 1 WHERE id = 1")
+        place.change("UPDATE turn SET state = 'running', attempt = 1 WHERE id = 1")
     model = ScriptedModel()
-    async with house(tmp_path, model=model, max_concurrent_turns=1) as home:
+    async with house(place, model=model, max_concurrent_turns=1) as home:
         await home.settled()
         assert home.states() == ["done"] * 3
         assert [reply.order.attempt for reply in home.platform.replies] == [2, 1, 1]
     assert [prompt[-1][1] for prompt in model.prompts()] == ["Ada: one", "Ada: three", "Ada: two"]
 
 
-async def test_turns_of_a_platform_that_is_not_attached_wait_for_it(tmp_path: Path) -> None:
-    async with house(tmp_path, started=False, stopped=False) as home:
+async def test_turns_of_a_platform_that_is_not_attached_wait_for_it(place: Place) -> None:
+    async with house(place, started=False, stopped=False) as home:
         await home.core.accept(message())
-    async with house(tmp_path, platform=FakePlatform("discord")) as home:
+    async with house(place, platform=FakePlatform("discord")) as home:
         await home.core.sweep()
         await home.settled()
         assert home.states() == ["queued"]
 
 
-async def test_a_drain_gives_back_what_it_cannot_finish_and_the_next_process_goes_on(tmp_path: Path) -> None:
+async def test_a_drain_gives_back_what_it_cannot_finish_and_the_next_process_goes_on(place: Place) -> None:
     first, second = ScriptedModel(["A cold ", asyncio.Event()]), ScriptedModel(["A cold wind."])
-    async with house(tmp_path, model=first) as home:
+    async with house(place, model=first) as home:
         await home.core.accept(message())
         await home.core.accept(said("And?", "2"))
         await first.asked(1)
@@ -93,7 +86,7 @@ async def test_a_drain_gives_back_what_it_cannot_finish_and_the_next_process_goe
         assert home.states() == ["queued", "queued"]
         assert (home.platform.replies[0].abandoned, first.closed_early) == (True, 1)
         assert home.rows("SELECT outcome, estimated FROM usage") == [("abandoned", 1)]
-    async with house(tmp_path, model=second) as home:
+    async with house(place, model=second) as home:
         await home.settled()
         assert home.states() == ["done", "done"]
         assert home.platform.replies[0].order.attempt == 2
@@ -101,8 +94,8 @@ async def test_a_drain_gives_back_what_it_cannot_finish_and_the_next_process_goe
     assert [outcome for (outcome,) in home.rows("SELECT outcome FROM usage")] == ["abandoned", "ok", "ok"]
 
 
-async def test_a_drain_lets_an_answer_finish_that_is_being_shown(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+async def test_a_drain_lets_an_answer_finish_that_is_being_shown(place: Place) -> None:
+    async with house(place) as home:
         home.platform.slow = asyncio.Event()
         await home.core.accept(message())
         while not home.rows("SELECT 1 FROM post"):
@@ -116,35 +109,32 @@ async def test_a_drain_lets_an_answer_finish_that_is_being_shown(tmp_path: Path)
         assert home.platform.answers[0] is not None
 
 
-async def test_a_drain_while_an_answer_is_being_kept_does_not_lose_what_was_paid_for(tmp_path: Path) -> None:
+async def test_a_drain_while_an_answer_is_being_kept_does_not_lose_what_was_paid_for(place: Place) -> None:
     gate = asyncio.Event()
     first, second = ScriptedModel(["A wind.", gate]), ScriptedModel()
-    async with house(tmp_path, model=first) as home:
+    async with house(place, model=first) as home:
         await home.core.accept(message())
         await first.asked(1)
         async with asyncio.timeout(PATIENCE):
             await home.platform.replies[0].wrote.wait()
-        other = sqlite3.connect(home.file, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        gate.set()
-        while first.under_way:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)  # the answer waits for the other writer
-        draining = asyncio.create_task(home.core.stop(patience=0.0))
-        await asyncio.sleep(0.02)
-        other.execute("COMMIT")
-        other.close()
+        with place.held():
+            gate.set()
+            while first.under_way:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.02)  # the answer waits for the other writer
+            draining = asyncio.create_task(home.core.stop(patience=0.0))
+            await asyncio.sleep(0.02)
         await draining
         assert home.states() == ["queued"]
         assert home.rows("SELECT outcome FROM usage") == [("ok",)]
-    async with house(tmp_path, model=second) as home:
+    async with house(place, model=second) as home:
         await home.settled()
         assert home.platform.answers == [Answer("A wind.", "done")]
     assert second.requests == []
 
 
-async def test_a_fault_of_our_own_is_told_and_the_conversation_goes_on(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+async def test_a_fault_of_our_own_is_told_and_the_conversation_goes_on(place: Place) -> None:
+    async with house(place) as home:
         home.platform.files["https://files/a"] = RuntimeError("a fault in an adapter")
         await home.hear(message("Look", attachments=(Attachment("F1", "a.png", "image/png", 9, "https://files/a"),)))
         await home.hear(message("And?", "2"))
@@ -152,8 +142,8 @@ async def test_a_fault_of_our_own_is_told_and_the_conversation_goes_on(tmp_path:
         assert home.platform.told(0) == ["unexpected"]
 
 
-async def test_a_turn_that_the_queue_does_not_know_is_swept_up(tmp_path: Path) -> None:
-    async with house(tmp_path, started=False, stopped=False) as other, house(tmp_path) as home:
+async def test_a_turn_that_the_queue_does_not_know_is_swept_up(place: Place) -> None:
+    async with house(place, started=False, stopped=False) as other, house(place) as home:
         await other.core.accept(message())
         assert home.states() == ["queued"]
         await home.core.sweep()
@@ -163,8 +153,8 @@ async def test_a_turn_that_the_queue_does_not_know_is_swept_up(tmp_path: Path) -
         assert len(home.platform.replies) == 1
 
 
-async def test_two_processes_never_run_the_same_turn(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, house(tmp_path) as two:
+async def test_two_processes_never_run_the_same_turn(place: Place) -> None:
+    async with house(place) as one, house(place) as two:
         accepted = await one.core.accept(message())
         assert accepted.turn is not None
         two.core.queue.put(accepted.turn, 1)  # a sweep is for the holder of the lock alone
@@ -175,16 +165,16 @@ async def test_two_processes_never_run_the_same_turn(tmp_path: Path) -> None:
 class Outage(ManualClock):
     """The ledger's table is away until somebody has slept so many times."""
 
-    def __init__(self, file: Path, sleeps: int) -> None:
+    def __init__(self, place: Place, sleeps: int) -> None:
         super().__init__()
-        self._file = file
+        self._place = place
         self._sleeps = sleeps
 
     def begin(self) -> None:
-        change(self._file, "ALTER TABLE usage RENAME TO usage_away")
+        self._place.change("ALTER TABLE usage RENAME TO usage_away")
 
     def end(self) -> None:
-        change(self._file, "ALTER TABLE usage_away RENAME TO usage")
+        self._place.change("ALTER TABLE usage_away RENAME TO usage")
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
@@ -192,10 +182,10 @@ class Outage(ManualClock):
             self.end()
 
 
-async def test_an_answer_outlasts_a_short_absence_of_the_database(tmp_path: Path) -> None:
-    gate, outage = asyncio.Event(), Outage(tmp_path / "bise.db", sleeps=5)
+async def test_an_answer_outlasts_a_short_absence_of_the_database(place: Place) -> None:
+    gate, outage = asyncio.Event(), Outage(place, sleeps=5)
     model = ScriptedModel(["A wind.", gate])
-    async with house(tmp_path, model=model, clock=outage) as home:
+    async with house(place, model=model, clock=outage) as home:
         await home.core.accept(message())
         await model.asked(1)
         outage.begin()
@@ -207,10 +197,10 @@ async def test_an_answer_outlasts_a_short_absence_of_the_database(tmp_path: Path
     assert len(model.requests) == 1
 
 
-async def test_a_turn_that_the_database_could_not_keep_is_run_again_when_it_is_back(tmp_path: Path) -> None:
-    gate, outage = asyncio.Event(), Outage(tmp_path / "bise.db", sleeps=99)
+async def test_a_turn_that_the_database_could_not_keep_is_run_again_when_it_is_back(place: Place) -> None:
+    gate, outage = asyncio.Event(), Outage(place, sleeps=99)
     model = ScriptedModel(["A wi", gate], ["A wind."])
-    async with house(tmp_path, model=model, clock=outage) as home:
+    async with house(place, model=model, clock=outage) as home:
         await home.core.accept(message())
         await model.asked(1)
         outage.begin()
@@ -227,12 +217,12 @@ async def test_a_turn_that_the_database_could_not_keep_is_run_again_when_it_is_b
         assert home.rows("SELECT count(*) FROM usage") == [(2,)], "no paid call is forgotten"
 
 
-async def test_turns_of_the_terminal_left_by_a_dead_process_fail_after_their_lease(tmp_path: Path) -> None:
+async def test_turns_of_the_terminal_left_by_a_dead_process_fail_after_their_lease(place: Place) -> None:
     clock = ManualClock()
-    async with house(tmp_path, started=False, stopped=False, platform=FakePlatform("local")) as home:
+    async with house(place, started=False, stopped=False, platform=FakePlatform("local")) as home:
         await home.core.accept(message(workspace=LOCAL))
-        change(home.file, "UPDATE turn SET state = 'running', lease_until = '2026-11-23 12:15:00.000000'")
-    async with house(tmp_path, started=False, clock=clock, platform=FakePlatform("local")) as home:
+        place.change("UPDATE turn SET state = 'running', lease_until = '2026-11-23 12:15:00.000000'")
+    async with house(place, started=False, clock=clock, platform=FakePlatform("local")) as home:
         clock.advance(14 * MINUTE)
         await home.core.expire("local")
         assert home.states() == ["running"]
@@ -257,7 +247,7 @@ def test_two_services_cannot_take_the_same_file(tmp_path: Path) -> None:
 async def test_other_commands_work_beside_a_service_that_holds_the_lock(tmp_path: Path) -> None:
     lock = ServeLock(tmp_path / "bise.db")
     lock.take()
-    async with house(tmp_path) as home:
+    async with fakes.house(tmp_path) as home:
         await home.hear(message())
         assert home.states() == ["done"]
     lock.free()

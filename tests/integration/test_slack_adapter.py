@@ -6,9 +6,10 @@ import asyncio
 import html
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,6 +21,7 @@ from bots.playground.slack import SlackFaults, SlackPost, SlackSimulator, Upload
 from bots.replies import TRAINING_NOTE
 from bots.slack.app import SlackAdapter
 from bots.slack.checks import check
+from bots.writer import UNFENCED
 from core.errors import AttachmentError, BiseError, PlaceGone, PlatformError, StoreUnavailable, TokenRevoked
 from core.messages import (
     Accepted,
@@ -35,9 +37,13 @@ from core.messages import (
     Tokens,
     WorkspaceKey,
 )
-from core.ports import ChatPlatform, Reply
+from core.ports import ChatPlatform, Lease, Reply, TurnLost
 from core.reports.figures import UsageView
 from core.settings import Settings
+from core.turns.choices import Choices
+from core.turns.lease import TurnLease
+from tests.fake_choices import choices_of_nobody
+from tests.fakes import ManualClock
 from tests.world import soon
 
 Script = Callable[[Reply, IncomingMessage], Awaitable[Answer]]
@@ -50,9 +56,14 @@ class FakePosts:
     added: dict[int, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     failures: int = 0  # of the store, still to come
+    lost: bool = False  # the turn is somebody else's
+    all: list[FakePosts] = field(default_factory=list)
+    lease: Lease = UNFENCED
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
         assert ordinal not in self.added
+        if self.lost:
+            raise TurnLost
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away")
@@ -63,6 +74,9 @@ class FakePosts:
 
     async def drop(self, ordinal: int) -> None:
         del self.added[ordinal]
+
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(platform_ids) & {post for posts in self.all for post in posts.added.values()}
 
 
 async def says_hello(reply: Reply, message: IncomingMessage) -> Answer:
@@ -89,6 +103,7 @@ class FakeCore:
     replies: list[Reply] = field(default_factory=list)
     platform: ChatPlatform | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    choices: Choices = field(default_factory=choices_of_nobody)
 
     async def accept(self, message: IncomingMessage, /) -> Accepted:
         self.asked += 1
@@ -124,11 +139,19 @@ class FakeCore:
         await self._run(self.accepted[-1])
 
     async def _run(self, message: IncomingMessage) -> None:
-        assert self.platform is not None
         if self.hold is not None:
             await self.hold.wait()
         owned = {post.ordinal: post.platform_id for post in self.earlier}
-        self.posts.append(FakePosts(owned, failures=self.log_failures))
+        reply = self.reply_to(message, FakePosts(owned, failures=self.log_failures, all=self.posts))
+        answer = await self.script(reply, message)
+        try:
+            await reply.finish(answer)
+        except (PlatformError, StoreUnavailable) as error:
+            self.errors.append(error)
+
+    def reply_to(self, message: IncomingMessage, posts: FakePosts) -> Reply:
+        assert self.platform is not None
+        self.posts.append(posts)
         order = ReplyOrder(
             turn=self.accepted.index(message) + 1,
             attempt=self.attempt,
@@ -142,13 +165,9 @@ class FakeCore:
             stop="control-1",
             posts=self.earlier,
         )
-        reply = self.platform.reply(order, self.posts[-1])
+        reply = self.platform.reply(order, posts)
         self.replies.append(reply)
-        answer = await self.script(reply, message)
-        try:
-            await reply.finish(answer)
-        except (PlatformError, StoreUnavailable) as error:
-            self.errors.append(error)
+        return reply
 
 
 @dataclass
@@ -543,7 +562,7 @@ async def test_a_private_answer_of_many_pieces_loses_nothing(open_world: OpenWor
         ("help", "Mention me in a channel"),
         ("", "Mention me in a channel"),
         ("usage", "Today: $0.02 for 1 call"),
-        ("frobnicate", "I do not know “frobnicate”. You can write: ask, usage, help."),
+        ("frobnicate", "I do not know “frobnicate”. You can write: ask, usage, assistant, model, settings, help."),
         ("ask", "Write your question after the command"),
         ("ask  ", "/bise ask"),
     ],
@@ -659,16 +678,6 @@ async def test_no_message_word_reaches_the_log(open_world: OpenWorld, capfd: pyt
     assert json.dumps(world.settings.model_dump(mode="json")).count("xoxb-") == 0
 
 
-async def test_a_post_whose_row_was_refused_once_is_still_owned(open_world: OpenWorld) -> None:
-    world = await open_world()
-    world.core.log_failures = 2
-    ts = await world.ask()
-    await world.slack.until(lambda: len(world.core.tasks) == 1)
-    await world.core.done()
-    assert not world.core.errors
-    assert world.core.posts[0].added == {0: f"C0GENERAL:{world.answers('C0GENERAL', ts)[0].ts}"}
-
-
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_what_an_earlier_attempt_left_without_a_row_is_gone_on_in(open_world: OpenWorld, streaming: bool) -> None:
     world = await open_world(faults=SlackFaults(refuse_streaming=None if streaming else "unknown_method"))
@@ -688,9 +697,9 @@ async def test_what_an_earlier_attempt_left_without_a_row_is_gone_on_in(open_wor
     assert world.core.posts[-1].added == {0: f"C0GENERAL:{left.ts}"}
 
 
-@pytest.mark.parametrize("orphaned", [True, False])
+@pytest.mark.parametrize("orphaned", ["streaming", "ended", None])
 async def test_the_answer_to_an_earlier_question_is_not_taken_for_an_orphan(
-    open_world: OpenWorld, orphaned: bool
+    open_world: OpenWorld, orphaned: str | None
 ) -> None:
     """The second question was asked while the first was being answered, so that both answers stand below it."""
     world = await open_world()
@@ -703,8 +712,8 @@ async def test_the_answer_to_an_earlier_question_is_not_taken_for_an_orphan(
             return Answer("The first answer.")
         await world.slack.until(lambda: world.words("C0GENERAL", root) == ["The first answer."])
         await world.slack.until(lambda: not world.answers("C0GENERAL", root)[0].streaming)
-        if orphaned:
-            await begin_stream(world, root)
+        if orphaned is not None:
+            await begin_stream(world, root, ended=orphaned == "ended")
         return Answer("The second answer.")
 
     world.core.script = script
@@ -719,7 +728,101 @@ async def test_the_answer_to_an_earlier_question_is_not_taken_for_an_orphan(
     assert world.words("C0GENERAL", root) == ["The first answer.", "The second answer."]
 
 
-async def begin_stream(world: World, root: str) -> None:
+async def heard(world: World) -> tuple[str, IncomingMessage]:
+    """A message that nobody answers yet; its ts and what the core was told."""
+    ts = await world.ask("good morning", channel="D0ADA")
+    await soon(lambda: bool(world.core.accepted))
+    return ts, world.core.accepted[-1]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_a_post_made_after_the_turn_was_lost_is_taken_away(open_world: OpenWorld, streaming: bool) -> None:
+    world = await open_world()
+    world.core.hold = asyncio.Event()
+    ts, message = await heard(world)
+    reply = world.core.reply_to(message, FakePosts(lost=True))
+    if streaming:
+        reply.write("Hello, and some more words.")
+        await soon(lambda: any(call.method == "chat.startStream" for call in world.slack.calls))
+    with pytest.raises(TurnLost):
+        await reply.finish(Answer("Hello, and some more words."))
+    await reply.abandon()
+    assert any(call.method == "chat.delete" for call in world.slack.calls)
+    assert world.answers("D0ADA", ts) == []
+    await forget(world)
+
+
+async def test_a_post_that_somebody_took_for_an_orphan_is_left_to_them(open_world: OpenWorld) -> None:
+    class Adopted(FakePosts):
+        async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+            return frozenset(platform_ids)
+
+    world = await open_world()
+    world.core.hold = asyncio.Event()
+    ts, message = await heard(world)
+    with pytest.raises(TurnLost):
+        await world.core.reply_to(message, Adopted(lost=True)).finish(Answer("Hello."))
+    assert world.words("D0ADA", ts) == ["Hello."]
+    await forget(world)
+
+
+async def test_nothing_is_written_without_the_lease_and_all_of_it_once_it_is_held_again(open_world: OpenWorld) -> None:
+    world, clock = await open_world(), ManualClock()
+    world.core.hold = asyncio.Event()
+    ts, message = await heard(world)
+    lease = TurnLease(1, 1, 6.0, clock)
+    reply = world.core.reply_to(message, FakePosts(lease=lease))
+    clock.advance(7)
+    reply.write("Hello, ")
+    finishing = asyncio.create_task(reply.finish(Answer("Hello, world.")))
+    await asyncio.sleep(0.1)
+    assert world.answers("D0ADA", ts) == []
+    lease.lengthen(clock.monotonic() + 6)
+    await finishing
+    assert world.words("D0ADA", ts) == ["Hello, world."]
+    await forget(world)
+
+
+async def test_an_answer_is_written_again_over_whatever_a_late_write_left(open_world: OpenWorld) -> None:
+    world = await open_world()
+    world.core.hold = asyncio.Event()
+    ts, message = await heard(world)
+    long = "\n\n".join(f"Paragraph {number}. " + "word " * 300 for number in range(9))
+    posts = FakePosts()
+    reply = world.core.reply_to(message, posts)
+    await reply.finish(Answer(long))
+    shown = world.words("D0ADA", ts)
+    assert len(shown) == 2
+    update: dict[str, object] = {"channel": "D0ADA", "ts": world.answers("D0ADA", ts)[0].ts, "text": "Hel"}
+    await call(world, "chat.update", update)
+    assert world.words("D0ADA", ts) != shown
+    kept = tuple(Post(number, name, 0, closed=True) for number, name in posts.added.items())
+    other = world.core.reply_to(message, FakePosts(dict(posts.added)))
+    await other.abandon()
+    for one in (reply, other):
+        await one.again(Answer(long), kept)
+        assert world.words("D0ADA", ts) == shown
+    await forget(world)
+
+
+async def forget(world: World) -> None:
+    for task in world.core.tasks:
+        task.cancel()
+    await asyncio.gather(*world.core.tasks, return_exceptions=True)
+
+
+async def call(world: World, method: str, body: dict[str, object]) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {world.slack.bot_token}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{world.slack.api_url}{method}", json=body, headers=headers) as answer,
+    ):
+        told: dict[str, Any] = await answer.json()
+        assert told["ok"], told
+        return told
+
+
+async def begin_stream(world: World, root: str, *, ended: bool) -> None:
     stream = {
         "channel": "C0GENERAL",
         "thread_ts": root,
@@ -727,12 +830,9 @@ async def begin_stream(world: World, root: str) -> None:
         "recipient_team_id": "T0PLAY",
         "recipient_user_id": "U0ADA",
     }
-    headers = {"Authorization": f"Bearer {world.slack.bot_token}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{world.slack.api_url}chat.startStream", json=stream, headers=headers) as answer,
-    ):
-        assert (await answer.json())["ok"]
+    begun = await call(world, "chat.startStream", dict(stream))
+    if ended:
+        await call(world, "chat.stopStream", {"channel": "C0GENERAL", "ts": begun["ts"]})
 
 
 @pytest.mark.parametrize("trouble", ["slow", "limited"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import migrations
 from bots.__main__ import LATER, parser
 from bots.playground.mistral.simulator import MistralSimulator
 
@@ -60,7 +61,7 @@ async def test_wrong_use_is_one_line_and_status_two(tmp_path: Path) -> None:
         ("usage", "--workspace", "T0123"): "Write PLATFORM:ID",
         ("usage", "--workspace", "local:cli", "--since", "yesterday"): "'yesterday' is not a date such as 2026-11-23",
         ("ask", ""): "The question is empty",
-        ("ask", "Hello", "--assistant", "editor"): "comes in a later version",
+        ("ask", "Hello", "--assistant", "translat"): "Did you mean `translate`?",
         ("budget", "show"): "`bise budget` comes in a later version",
         ("serve", "--roles", "cook"): "'cook' is not a role",
     }
@@ -86,11 +87,11 @@ async def test_migrating_twice_is_harmless_and_a_misspelt_setting_is_hinted_at(t
     first = await bise(tmp_path, "migrate", "--json")
     second = await bise(tmp_path, "migrate", BISE_MODLE="x")
     assert (first.status, second.status) == (0, 0)
-    assert json.loads(first.out) == {"before": None, "now": "0001"}
+    assert json.loads(first.out) == {"before": None, "now": migrations.NEWEST}
     assert first.err == ""
     hint, done = second.err.splitlines()
     assert hint == "bise: BISE_MODLE is not a setting of Bise; did you mean BISE_MODEL?"
-    assert "is up to date (schema 0001)" in done
+    assert f"is up to date (schema {migrations.NEWEST})" in done
     assert (tmp_path / "data" / "bise.db").stat().st_mode & 0o777 == 0o600
 
 

@@ -64,10 +64,21 @@ def test_a_text_beyond_the_greatest_length_is_too_long() -> None:
     assert parse("x " * 100_000, source="interaction", attachments=(PICTURE,)) == "too_long"
 
 
-@pytest.mark.parametrize("text", ["model mistral-small-2603", "assistant editor"])
-def test_choosing_is_told_to_come_later(text: str) -> None:
-    assert parse(text) == "choosing_later"
-    assert parse(f"{text} please") is None
+@pytest.mark.parametrize("what", commands.CHOOSING)
+def test_a_word_of_choosing_stands_alone_or_before_one_name(what: str) -> None:
+    assert parse(what) == parse(f" {what.upper()}! ") == what
+    assert parse(f"{what} code-review") == what
+    assert parse(f"{what} code-review please") is None
+    assert parse(f"{what} code-review", source="interaction") is None
+    assert parse(f"{what} code-review", attachments=(PICTURE,)) is None
+
+
+def test_a_chosen_name_is_read_as_it_was_written() -> None:
+    assert commands.choosing(" Model  Org/Some-Model ") == ("model", "Org/Some-Model")
+    assert commands.choosing("Assistant.") == ("assistant", "")
+    assert commands.choosing("model a b") is None
+    assert commands.choosing("remodel a") is None
+    assert commands.choosing("") is None
 
 
 @pytest.mark.parametrize(("text", "bare"), [("stop", True), (" Stop! ", True), ("stop it", False), ("", False)])
@@ -77,5 +88,5 @@ def test_a_bare_stop_is_the_word_alone(text: str, bare: bool) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_question_or_a_command_that_is_known(text: str) -> None:
-    known = {*commands.ALONE, "greeting", "choosing_later", None}
+    known = {*commands.ALONE, *commands.CHOOSING, "greeting", None}
     assert parse(text) in known

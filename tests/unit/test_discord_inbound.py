@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from bots.discord.client import intents
-from bots.discord.inbound import Self, is_thread, to_message, to_question, to_topic, workspace_of
+from bots.discord.inbound import Self, channel_of, is_thread, to_message, to_question, to_topic, workspace_of
 from core.messages import DISCORD_DM, ConversationKind, IncomingMessage, WorkspaceKey
 
 BOT, ADA, GRACE, BOTTY = "900000000000000001", "900000000000000002", "900000000000000003", "900000000000000004"
@@ -200,6 +200,7 @@ async def test_a_message_in_a_thread_is_heard_as_that_threads(state: Any) -> Non
     found = must_hear(state, payload("go on", channel_id=THREAD))
     assert (found.kind, found.channel, found.root) == (ConversationKind.THREAD, THREAD, THREAD)
     assert not found.mentioned
+    assert found.parent_channel == CHANNEL
 
 
 async def test_a_message_that_may_not_be_read_is_not_heard(state: Any) -> None:
@@ -242,10 +243,17 @@ async def test_ask_brings_its_token_and_fifteen_minutes(state: Any) -> None:
     assert asked.author.admin
 
 
+async def test_what_ask_chooses_goes_along_with_the_question(state: Any) -> None:
+    question = to_question(interaction(state), "why?", ME, assistant="creative", model="best", now=NOW)
+    assert (question.assistant, question.model, question.parent_channel) == ("creative", "best", None)
+    assert channel_of(interaction(state)) == CHANNEL
+
+
 async def test_ask_in_a_thread_belongs_to_it_and_in_private_to_nothing(state: Any) -> None:
     inside = interaction(state, channel=thread() | {"permissions": "0"}, channel_id=THREAD)
     assert is_thread(inside.channel)
     question = to_question(inside, "why?", ME, now=NOW)
+    assert question.parent_channel == channel_of(inside) == CHANNEL
     assert (question.kind, question.root) == (ConversationKind.THREAD, THREAD)
     private = to_question(inside, "why?", ME, private=True, now=NOW)
     assert (private.kind, private.root) == (ConversationKind.PRIVATE, None)
@@ -254,6 +262,7 @@ async def test_ask_in_a_thread_belongs_to_it_and_in_private_to_nothing(state: An
 
 async def test_a_topic_is_the_first_question_of_its_thread(state: Any) -> None:
     topic = to_topic(interaction(state), "bees", 42, ME, now=NOW)
+    assert topic.parent_channel == CHANNEL
     assert (topic.kind, topic.channel, topic.root) == (ConversationKind.CHAT, "42", "42")
     assert topic.address == {"via": "channel"}
 

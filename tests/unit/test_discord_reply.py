@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Collection
 from typing import get_args
 
 import pytest
@@ -20,9 +21,12 @@ from bots.discord.reply import DiscordReply
 from bots.pace import Limit
 from bots.rendering import render
 from bots.splitting import split, unsplit
-from bots.writer import Writer
+from bots.writer import UNFENCED, Writer
 from core.errors import PlaceForbidden, PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
 from core.messages import AcceptOutcome, Answer, ConversationKind, Notice, Post, ReplyOrder, WorkspaceKey
+from core.ports import Lease, TurnLost
+from core.turns.lease import TurnLease
+from tests.fakes import ManualClock
 
 PARAGRAPHS = "\n\n".join(f"Paragraph {number}. " + "word " * 80 for number in range(12))
 
@@ -70,10 +74,15 @@ class MemoryPlace:
 
 
 class MemoryLog:
-    def __init__(self) -> None:
+    def __init__(self, lease: Lease = UNFENCED, *, lost: bool = False, others: frozenset[str] = frozenset()) -> None:
         self.entries: list[tuple[str, int]] = []
+        self.lease = lease
+        self.lost = lost
+        self.others = others  # what other attempts own
 
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
+        if self.lost:
+            raise TurnLost
         self.entries.append((platform_id, start))
 
     async def close(self, ordinal: int) -> None:
@@ -81,6 +90,9 @@ class MemoryLog:
 
     async def drop(self, ordinal: int) -> None:
         self.entries.append(("dropped", ordinal))
+
+    async def owned(self, platform_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(platform_ids) & {*self.others, *(post for post, _ in self.entries)}
 
 
 def order(*posts: Post) -> ReplyOrder:
@@ -446,3 +458,75 @@ async def test_a_spent_token_gives_way_to_the_channel_but_never_for_a_private_an
     with pytest.raises(PrivateReplyOver):
         await interaction_place(rest, private=True, until=0).edit("10", "secret", [])
     assert rest.calls == []
+
+
+# under a lease
+
+
+async def test_a_post_made_after_the_turn_was_lost_is_taken_away() -> None:
+    place = MemoryPlace()
+    reply = DiscordReply(7, AnswerPosts(order(), MemoryLog(lost=True), place), writer())
+    with pytest.raises(TurnLost):
+        await reply.finish(Answer("A cold wind."))
+    assert (place.calls, place.posts) == (["send", "delete"], {})
+
+
+async def test_a_post_that_the_nonce_gave_to_the_new_owner_is_left_to_them() -> None:
+    place = MemoryPlace()
+    reply = DiscordReply(7, AnswerPosts(order(), MemoryLog(lost=True, others=frozenset({"p0"})), place), writer())
+    with pytest.raises(TurnLost):
+        await reply.finish(Answer("A cold wind."))
+    assert place.contents == ["A cold wind."]
+
+
+async def test_a_deferred_answer_that_is_somebody_elses_by_then_is_no_fault() -> None:
+    place = MemoryPlace(first="p9", opens=True)
+    log = MemoryLog(lost=True, others=frozenset({"p9"}))
+    reply = DiscordReply(7, AnswerPosts(order(), log, place), writer())
+    await asyncio.sleep(0)
+    assert reply.error() is None
+    await reply.abandon()
+    assert place.calls == []
+
+
+async def test_nothing_is_written_without_the_lease() -> None:
+    place, clock = MemoryPlace(), ManualClock()
+    lease = TurnLease(7, 1, 6.0, clock)
+    clock.advance(7)
+    reply = DiscordReply(7, AnswerPosts(order(), MemoryLog(lease), place), writer(), lease=lease)
+    reply.write("A cold ")
+    finishing = asyncio.create_task(reply.finish(Answer("A cold wind.")))
+    await asyncio.sleep(0.01)
+    assert place.calls == []
+    lease.lengthen(clock.monotonic() + 6)
+    await finishing
+    assert place.contents == ["A cold wind."]
+
+
+async def test_a_lease_that_ends_between_the_writers_question_and_the_call_stops_the_call() -> None:
+    class SlowToOpen(MemoryPlace):
+        async def open(self) -> str | None:
+            clock.advance(7)
+            return self.first
+
+    clock = ManualClock()
+    lease = TurnLease(7, 1, 6.0, clock)
+    place = SlowToOpen(first="p9", opens=True)
+    posts = AnswerPosts(order(), MemoryLog(lease), place)
+    posts.add("A cold wind. ")
+    assert lease.held()
+    await posts.write(final=False)
+    assert place.calls == []
+
+
+async def test_an_answer_is_written_again_over_whatever_a_late_write_left() -> None:
+    place, log = MemoryPlace(), MemoryLog()
+    reply = DiscordReply(7, AnswerPosts(order(), log, place), writer())
+    await reply.finish(Answer(PARAGRAPHS))
+    shown = place.contents
+    assert len(shown) > 1
+    place.posts["p0"] = ("A late wri", stop_row("stop-7"))
+    kept = tuple(Post(number, post, 0, closed=True) for number, post in enumerate(place.posts))
+    await reply.again(Answer(PARAGRAPHS), kept)
+    assert place.contents == shown
+    assert all(buttons == [] for _, buttons in place.posts.values())

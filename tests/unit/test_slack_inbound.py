@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bots.slack.commands import Ask, Help, Usage, parse
+from bots.slack.choosing import Choose, Set
+from bots.slack.commands import SUBCOMMANDS, Ask, Help, Usage, parse
 from bots.slack.files import may_get_token
 from bots.slack.inbound import Bot, Profile, command_to_message, is_for_bot, people_in, to_message, to_press
 from bots.slack.markup import plain
@@ -223,6 +224,12 @@ def test_a_press_carries_its_control_and_who_pressed() -> None:
         ("usage", Usage()),
         ("ask what is a quine?", Ask("what is a quine?")),
         ("ask\nfirst\nsecond", Ask("first\nsecond")),
+        ("assistant", Choose("assistant")),
+        ("Assistant code-review", Choose("assistant", "code-review")),
+        ("model  best ", Choose("model", "best")),
+        ("settings", Set()),
+        ("settings recent-messages  on", Set("recent-messages", "on")),
+        ("settings Assistant", Set("assistant")),
     ],
 )
 def test_subcommands_are_read(text: str, meaning: object) -> None:
@@ -232,7 +239,7 @@ def test_subcommands_are_read(text: str, meaning: object) -> None:
 def test_an_unknown_subcommand_names_itself_and_an_empty_question_shows_an_example() -> None:
     unknown = parse("frobnicate now")
     assert isinstance(unknown, Help)
-    assert unknown.notice == Notice("unknown_subcommand", {"name": "frobnicate", "known": "ask, usage, help"})
+    assert unknown.notice == Notice("unknown_subcommand", {"name": "frobnicate", "known": ", ".join(SUBCOMMANDS)})
     empty = parse("ask   ")
     assert isinstance(empty, Notice)
     assert empty.name == "empty_prompt"

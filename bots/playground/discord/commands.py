@@ -106,6 +106,8 @@ class Commands:
             "id": next(ids) if before is None else before["id"],
             "application_id": application,
         }
+        if row["default_member_permissions"] is not None:
+            row["default_member_permissions"] = str(row["default_member_permissions"])
         unchanged = before is not None and all(before.get(name) == value for name, value in row.items())
         version = before["version"] if before is not None and unchanged else next(ids)
         return {**row, "version": version, **({"guild_id": scope} if scope else {})}

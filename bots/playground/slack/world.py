@@ -82,7 +82,8 @@ class World:
         self.people: dict[str, Person] = {}
         self.bots: dict[str, Person] = {}
         self.channels: dict[str, Channel] = {}
-        self.commands = [SlashCommand("/bise", "Ask, or look at usage and settings", "ask|usage|help …")]
+        usage = "ask|usage|assistant|model|settings|help …"
+        self.commands = [SlashCommand("/bise", "Ask, or look at usage and settings", usage)]
         self._numbers = itertools.count(1)
         self._settle()
 
