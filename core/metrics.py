@@ -26,13 +26,23 @@ class Metrics:
             "bise_model_calls", "Model calls, by how they ended.", ("home", "model", "outcome"), registry=self.registry
         )
         self._tokens = Counter(
-            "bise_tokens", "Tokens, by kind: prompt, completion, cached.", ("model", "kind"), registry=self.registry
+            "bise_tokens",
+            "Tokens, by kind: prompt, completion, cached.",
+            ("home", "model", "kind"),
+            registry=self.registry,
         )
-        self._cost = Counter("bise_cost_microusd", "Cost in micro-dollars.", ("model",), registry=self.registry)
+        self._cost = Counter("bise_cost_microusd", "Cost in micro-dollars.", ("home", "model"), registry=self.registry)
         self._first_text = Histogram(
             "bise_first_text_seconds",
             "From a call to its first text.",
-            ("model",),
+            ("home", "model"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "bise_model_call_seconds",
+            "From a call to its end.",
+            ("home", "model"),
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -47,12 +57,13 @@ class Metrics:
         """Counts one call as the ledger has it."""
         self._calls.labels(call.home, call.model, call.outcome).inc()
         self.model_trouble = None if call.outcome in ("ok", "stopped", "abandoned") else call.outcome
-        self._tokens.labels(call.model, "prompt").inc(call.tokens.prompt_tokens)
-        self._tokens.labels(call.model, "completion").inc(call.tokens.completion_tokens)
-        self._tokens.labels(call.model, "cached").inc(call.tokens.cached_tokens)
-        self._cost.labels(call.model).inc(call.tokens.cost_microusd)
+        self._tokens.labels(call.home, call.model, "prompt").inc(call.tokens.prompt_tokens)
+        self._tokens.labels(call.home, call.model, "completion").inc(call.tokens.completion_tokens)
+        self._tokens.labels(call.home, call.model, "cached").inc(call.tokens.cached_tokens)
+        self._cost.labels(call.home, call.model).inc(call.tokens.cost_microusd)
         if call.first_text_ms is not None:
-            self._first_text.labels(call.model).observe(call.first_text_ms / 1000)
+            self._first_text.labels(call.home, call.model).observe(call.first_text_ms / 1000)
+        self._seconds.labels(call.home, call.model).observe(call.total_ms / 1000)
 
     def text(self) -> bytes:
         """The exposition format."""

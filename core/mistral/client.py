@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -159,6 +160,8 @@ class MistralClient:
         """Sends it; the answer's head, if it is a success."""
         named = self.home.catalogue_id(request.model)
         row = self._catalogue.resolve(named) if self._catalogue is not None else None
+        if row is not None and row.prices and self.home.priced:
+            call.cost = lambda usage: row.cost(usage, datetime.now(UTC).date(), price_tenths=self.home.price_tenths)
         body = wire.build_body(request, kind=self.home.kind, stream=stream, model=row, ids=ids)
         patience = self.timeouts.first_byte if stream else self.timeouts.whole
         response = await self._send(self.home.chat(request.model, body, stream=stream), patience)
@@ -294,6 +297,7 @@ class _Call:
         self._began = time.monotonic()
         self.correlation_id: str | None = None
         self.began_to_answer = False
+        self.cost: Callable[[Usage], int] = lambda _: 0
 
     def __enter__(self) -> Self:
         return self
@@ -327,6 +331,7 @@ class _Call:
             self._fields["prompt_tokens"] = usage.prompt_tokens
             self._fields["completion_tokens"] = usage.completion_tokens
             self._fields["cached_tokens"] = usage.cached_tokens
+            self._fields["cost_microusd"] = self.cost(usage)  # by today in UTC; the ledger goes by the local date
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._began) * 1000)

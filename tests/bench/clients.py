@@ -10,7 +10,7 @@ from tests.bench.stage import Ground
 from tests.bench.subject import ROOT, clean_environment
 from tests.bench.table import Row, verdict
 
-_AIM = 1.5
+_AIM = 1.3
 
 
 async def measure(ground: Ground) -> list[Row]:

@@ -18,6 +18,7 @@ from bots.playground.mistral.replies import Reply, error
 from bots.playground.mistral.simulator import MistralSimulator
 from core import errors
 from core.chat import ChatMessage, ChatRequest, Delta, Finish, ImagePart, TextDelta, ThinkingDelta, Usage
+from core.mistral.catalogue import Catalogue
 from core.mistral.client import MistralClient, Timeouts, shared_http
 from core.mistral.providers.home import Home
 
@@ -410,6 +411,20 @@ async def test_a_call_leaves_one_log_line_without_words_or_key(
     )
     shown = repr(logs)
     assert not any(word in shown for word in ("secret", "Hello", "good-key"))
+
+
+async def test_the_log_line_of_a_paid_call_tells_its_cost(simulator: MistralSimulator) -> None:
+    paid = MistralClient(Home("here", simulator.base_url, api_key="good-key"), catalogue=Catalogue.load())
+    free = Home("own", simulator.base_url, api_key="good-key", priced=False)
+    own = MistralClient(free, catalogue=Catalogue.load())
+    with capture_logs() as logs:
+        await answer(paid)
+        await answer(own)
+    costs = [line["cost_microusd"] for line in logs]
+    assert costs[0] == simulator.calls[0].microusd > 0
+    assert costs[1] == 0
+    await paid.aclose()
+    await own.aclose()
 
 
 async def test_the_home_tells_what_it_serves(client: MistralClient) -> None:
