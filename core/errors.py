@@ -227,6 +227,7 @@ class AttachmentError(BiseError):
         "too_many_pixels",  # a decompression bomb
         "animated",
         "corrupt",
+        "encrypted",  # a document that opens with a password only
         "unavailable",  # could not be fetched
     )
     reason = "attachment"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ WAITING_AT_MOST = 1000  # writes; more would only be answered too late
 SQLITE = "sqlite+aiosqlite:///"
 _FAULTS_OF_OURS = (IntegrityError, ProgrammingError, DataError)
 _VERSION = text("SELECT version_num FROM alembic_version")
+_FLOOR = text("SELECT oldest FROM schema_floor")
 
 
 def shown(url: str) -> str:
@@ -68,27 +69,36 @@ class Database(ABC):
             raise StoreUnavailable(f"The database {self.name} does not answer: too many are waiting for it.")
         self._waiting += 1
         try:
-            return await self._run(self._writing, self._commit, transaction)
+            return await self._outcome(self._hand_over(transaction))
         finally:
             self._waiting -= 1
 
     async def read(self, query: Callable[[Connection], Result]) -> Result:
         """Runs a read-only transaction on one snapshot; gives its result. Raises StoreUnavailable."""
-        return await self._run(self._reading, self._look, query)
+        return await self._outcome(self._reading.submit(self._look, query))
 
     async def ping(self) -> None:
         """Raises StoreUnavailable when the database does not answer."""
         await self.read(lambda connection: connection.execute(_VERSION).scalar())
 
     async def check(self, newest: str) -> None:
-        """Raises SchemaOutdated unless the schema is `newest`, StoreUnavailable when it cannot be asked."""
+        """Raises SchemaOutdated unless code that needs the schema `newest` can work here, StoreUnavailable.
+
+        A newer schema will do as long as it says so: while a new version is rolled out, the old one goes on.
+        """
         try:
             found = await self.read(lambda connection: connection.execute(_VERSION).scalar())
         except StoreUnavailable as error:
             if not (isinstance(error.__cause__, DBAPIError) and self._misses_table(error.__cause__)):
                 raise
             found = None
-        if found != newest:
+        if found is not None and found > newest:
+            oldest = await self.read(lambda connection: connection.execute(_FLOOR).scalar())
+            if oldest is None or oldest > newest:
+                raise SchemaOutdated(
+                    f"The database {self.name} was made by a newer version (schema {found}): upgrade Bise."
+                )
+        elif found != newest:
             is_ = f"has schema {found}" if found else "is empty"
             raise SchemaOutdated(f"The database {self.name} {is_}, this version needs {newest}: run `bise migrate`.")
 
@@ -122,14 +132,13 @@ class Database(ABC):
         self._begin_threads()
         self._dispose()
 
-    async def _run(
-        self,
-        threads: ThreadPoolExecutor,
-        how: Callable[[Callable[[Connection], Result]], Result],
-        what: Callable[[Connection], Result],
-    ) -> Result:
+    def _hand_over(self, transaction: Callable[[Connection], Result]) -> Future[Result]:
+        """Gives a transaction to the thread that will commit it."""
+        return self._writing.submit(self._commit, transaction)
+
+    async def _outcome(self, work: Future[Result]) -> Result:
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, how, what)
+            return await asyncio.wrap_future(work)
         except (DatabaseError, PoolTimeout) as error:
             told = self._told(error)
             if told is error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.chat import ChatMessage, ImagePart, Part, TextPart
@@ -98,14 +98,24 @@ def _merged(lines: Sequence[Line], named: bool, shown: set[int], images: Mapping
 def _text(line: Line, named: bool, shown: set[int]) -> str:
     if line.author is None:
         return line.text
-    notes = [_note(file) for file in line.attachments if file.id not in shown]
+    notes = [note for file in line.attachments for note in _notes(file, shown)]
     text = "\n".join(part for part in (line.text, *notes) if part)
     return f"{_name(line.author)}: {text}" if named else text
 
 
-def _note(file: StoredAttachment) -> str:
-    name = " ".join(file.file.name.split())[:_NAME_LENGTH]
-    return f"[image {name}, not shown]" if file.state != "refused" else f"[file {name}, could not be read]"
+def _notes(file: StoredAttachment, shown: set[int]) -> Iterator[str]:
+    """What the images alone do not tell: how much of a document they are, and which of them are missing."""
+    page = file.page
+    if page is not None and page.number == 1 and page.read < page.pages:
+        yield f"[document {_short(page.name)}, pages 1 to {page.read} of {page.pages}]"
+    if file.state == "refused":
+        yield f"[file {_short(file.file.name)}, could not be read]"
+    elif file.id not in shown:
+        yield f"[image {_short(file.file.name)}, not shown]"
+
+
+def _short(name: str) -> str:
+    return " ".join(name.split())[:_NAME_LENGTH]
 
 
 def _name(author: str) -> str:

@@ -170,6 +170,29 @@ def test_a_server_that_does_not_answer_is_one_plain_error_without_the_password()
     assert "\n" not in str(caught.value)
 
 
+async def test_the_version_before_goes_on_until_a_step_takes_away_what_it_needs(place: Place) -> None:
+    database = place.open()
+    newer = f"{int(migrations.NEWEST) + 1:04}"
+    try:
+        place.change(f"UPDATE alembic_version SET version_num = '{newer}'")  # noqa: S608 - a revision of ours
+        await database.check(migrations.NEWEST)
+        place.change(f"UPDATE schema_floor SET oldest = '{newer}'")  # noqa: S608 - a revision of ours
+        with pytest.raises(SchemaOutdated, match="newer version"):
+            await database.check(migrations.NEWEST)
+    finally:
+        await database.close()
+
+
+async def test_an_older_schema_asks_for_migrate(empty_place: Place) -> None:
+    migrations.upgrade(empty_place.url, f"{int(migrations.NEWEST) - 1:04}")
+    database = empty_place.open()
+    try:
+        with pytest.raises(SchemaOutdated, match="bise migrate"):
+            await database.check(migrations.NEWEST)
+    finally:
+        await database.close()
+
+
 def test_every_step_leaves_the_version_before_able_to_work(empty_place: Place) -> None:
     """Processes of the version before still run while it is taken: nothing of theirs goes, nothing new is demanded."""
     script = ScriptDirectory.from_config(migrations.alembic_config())

@@ -8,7 +8,7 @@ export class Uploads {
     this.files = [];
     this.onrefused = onrefused;
     this.multiple = multiple;
-    this.input = h("input", { type: "file", accept: "image/*", multiple, class: "unseen", tabindex: "-1", "aria-label": label, onchange: () => this.chosen() });
+    this.input = h("input", { type: "file", accept: "image/*,application/pdf", multiple, class: "unseen", tabindex: "-1", "aria-label": label, onchange: () => this.chosen() });
     this.button = button(label, () => this.input.click(), { sign: "+ Image", class: "quiet add-image" });
     this.element = h("ul", { class: "uploads", "aria-label": "Images to send", hidden: true });
   }
