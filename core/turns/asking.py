@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import structlog
 
 from core import errors
-from core.chat import (
-    Admitted,
-    ChatMessage,
-    ChatRequest,
-    Delta,
-    Finish,
-    ImagePart,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallDelta,
-    ToolCalls,
-)
+from core.chat import ChatMessage, ChatRequest, ImagePart
 from core.messages import Answer, ConversationKind, Notice, WorkspaceKey
 from core.mistral.models import Model
 from core.ports import ChatPlatform, Clock, Reply
 from core.settings import Settings
-from core.store import choices, conversations, recent
+from core.store import choices, recent, transcript
 from core.store.choices import Chosen
 from core.store.conversations import Conversation, Line
 from core.store.database import Connection, Database
 from core.store.turns import Turn
-from core.turns import built_in_tools, history, images, prompts, retry
+from core.turns import built_in_tools, history, images, prompts, reading, retry, tools
 from core.turns.assistants import Assistant, Assistants
-from core.turns.billing import Billing, zone
+from core.turns.billing import Billing, prompt_tokens, zone
 from core.turns.choosing import ModelChoice, Models
 from core.turns.estimate import TokenEstimate
 from core.turns.progress import Attempt, Progress
@@ -43,13 +30,16 @@ from core.turns.tools import Toolbox
 
 _log = structlog.get_logger()
 ROUNDS = 8  # calls of the model for one answer; in the last no tool may be called any more
-_PER_TOOL = 250  # tokens of a tool's description and schema
 _ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
 
 
 @dataclass(slots=True)
 class _Question:
-    """What is asked, and how far the asking has come. `limit`: tokens of history; `said`: tool calls and results."""
+    """What is asked, and how far the asking has come.
+
+    `limit`: tokens of history; `said`: tool calls and results; `attempts`: requests of all rounds; `tries`: those of
+    this round at this home.
+    """
 
     turn: Turn
     conversation: Conversation
@@ -60,7 +50,9 @@ class _Question:
     path: Path
     limit: int
     said: tuple[ChatMessage, ...] = ()
+    round: int = 0
     attempts: int = 0
+    tries: int = 0
     waited: float = 0.0
     replaced: bool = False
     trimmed: bool = False
@@ -80,6 +72,7 @@ class Asking:
         billing: Billing,
         estimate: TokenEstimate,
         clock: Clock,
+        tools: Callable[..., Toolbox] = built_in_tools.built_in,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -90,6 +83,7 @@ class Asking:
         self.billing = billing
         self._estimate = estimate
         self._clock = clock
+        self._tools = tools
         self._random = random.Random()
 
     async def answer(
@@ -121,7 +115,7 @@ class Asking:
             lines,
             assistant,
             shown,
-            self._toolbox(turn, conversation, assistant, model, chosen),
+            self._toolbox(turn, conversation, assistant, chosen),
             Path(self._routes, model, sees=bool(shown)),
             self._settings.history_tokens,
         )
@@ -134,7 +128,7 @@ class Asking:
         from_seq = max(conversation.history_from_seq, conversation.trimmed_to_seq)
 
         def look(connection: Connection) -> tuple[list[Line], Chosen]:
-            lines = conversations.lines(connection, conversation, turn.message, from_seq=from_seq)
+            lines = transcript.lines(connection, conversation, turn.message, from_seq=from_seq)
             return lines, choices.chosen(connection, turn.workspace, conversation.channel, conversation.id)
 
         lines, chosen = await self._database.read(look)
@@ -142,7 +136,7 @@ class Asking:
         if not pending:
             reply.status("thinking")
             return lines, chosen
-        reply.status("reading_images", sum(len(line.attachments) for line in pending))
+        reply.status(*images.reading([file for line in pending for file in line.attachments]))
         key = WorkspaceKey(turn.platform, turn.workspace_id)
         read = {
             line.id: await self._pictures.prepare(platform, turn.workspace, key, line.attachments)
@@ -154,10 +148,8 @@ class Asking:
             for line in lines
         ], chosen
 
-    def _toolbox(
-        self, turn: Turn, conversation: Conversation, assistant: Assistant, model: Model, chosen: Chosen
-    ) -> Toolbox:
-        """The assistant's tools, for a model that is known to call tools."""
+    def _toolbox(self, turn: Turn, conversation: Conversation, assistant: Assistant, chosen: Chosen) -> Toolbox:
+        """The assistant's tools, as far as they may be used here."""
 
         async def look(limit: int) -> list[recent.RecentMessage]:
             return await self._database.read(
@@ -166,22 +158,21 @@ class Asking:
                 )
             )
 
-        names = assistant.tools if model.tools else ()
         open_place = chosen.recent_messages and conversation.kind not in _ALONE
-        return built_in_tools.built_in(
-            names, zone=zone(turn, self._settings), clock=self._clock, recent=look if open_place else None
+        return self._tools(
+            assistant.tools, zone=zone(turn, self._settings), clock=self._clock, recent=look if open_place else None
         )
 
     async def _rounds(self, question: _Question, reply: Reply, progress: Progress) -> Answer:
         """Calls the model until it has no more tools to call."""
-        for number in range(1, ROUNDS + 1):
-            last = number == ROUNDS or self._estimate.messages(question.said) > question.path.model.context // 4
-            prompt, failed = await self._attempts(question, reply, progress, last=last)
+        while True:
+            question.round += 1
+            prompt, failed = await self._attempts(question, reply, progress)
             if failed is not None:
                 return failed
             call = progress.call
             assert call is not None  # noqa: S101 - a whole attempt is left for its ledger row
-            if not call.tool_calls or last:
+            if call.final or not call.tool_calls:
                 return self._whole(question.conversation, prompt, progress)
             await self.billing.write_down(question.turn, question.conversation, progress, "tool_calls")
             reply.status("using_tool")
@@ -189,30 +180,30 @@ class Asking:
             wanted = ChatMessage("assistant", call.text, tool_calls=call.tool_calls)
             question.said = (*question.said, wanted, *results)
             reply.status("thinking")
-        raise AssertionError("the last round returns")  # pragma: no cover
 
     async def _attempts(
-        self, question: _Question, reply: Reply, progress: Progress, *, last: bool
+        self, question: _Question, reply: Reply, progress: Progress
     ) -> tuple[history.History, Answer | None]:
         """One round: an attempt that succeeded, left in `progress.call`, or the answer that says why none did."""
-        path, tries = question.path, 0
+        path, question.tries = question.path, 0
         while True:
-            tries += 1
+            question.tries += 1
             question.attempts += 1
-            request, prompt = self._request(question, last=last)
+            request, prompt = self._request(question)
             progress.call = self._attempt(question, request, prompt)
             try:
-                await self._read(path.route, progress.call, reply, progress)
+                await reading.read(path.route.model, progress.call, reply, progress, self._clock)
             except errors.ModelError as error:
+                elsewhere = path.has_next and not progress.texts
                 decision = retry.decide(
                     error,
-                    attempt=tries,
-                    shown=bool(progress.call.texts),
+                    attempt=question.tries,
+                    shown=progress.call.shown,
                     waited=question.waited,
                     replaced=question.replaced,
                     trimmed=question.trimmed,
                     jitter=self._random.random(),
-                    elsewhere=path.has_next and not progress.texts,
+                    elsewhere=elsewhere,
                 )
                 if isinstance(error, errors.ModelHeldBack | errors.ModelGivenUp):
                     progress.call = None  # nothing was sent
@@ -226,14 +217,25 @@ class Asking:
                     why=error.reason,
                     then=type(decision).__name__,
                 )
-                if not await self._go_on(decision, question, reply):
+                if isinstance(decision, retry.Replace):
+                    decision = self._replaced(question) or (retry.Elsewhere() if elsewhere else retry.GiveUp())
+                if not await self._go_on(decision, question, prompt, reply):
                     return prompt, Answer(progress.text, "failed", (*progress.notices, _told(error, path.model)))
-                if isinstance(decision, retry.Elsewhere):
-                    tries = 0
             else:
                 return prompt, None
 
-    async def _go_on(self, decision: retry.Decision, question: _Question, reply: Reply) -> bool:
+    def _replaced(self, question: _Question) -> retry.Replace | None:
+        """Puts a successor in the place of a model that is gone, where there is one that will do."""
+        path = question.path
+        successor = self._choice.replacement(path.model) if path.route.only is None else None
+        if successor is None or (path.sees and not successor.vision):
+            return None
+        path.model, question.replaced = successor, True
+        return retry.Replace()
+
+    async def _go_on(
+        self, decision: retry.Decision, question: _Question, prompt: history.History, reply: Reply
+    ) -> bool:
         """Does what was decided; False: that is to give up."""
         path = question.path
         match decision:
@@ -243,54 +245,17 @@ class Asking:
                     reply.status("waiting_for_model")
                 await self._clock.sleep(wait)
             case retry.Trim():
-                question.limit, question.trimmed = question.limit // 2, True
-            case retry.Replace():
-                successor = self._choice.replacement(path.model) if path.route.only is None else None
-                if successor is None and not path.has_next:
-                    return False
-                if successor is None:
-                    path.go_on()
-                else:
-                    path.model, question.replaced = successor, True
+                shown = prompt_tokens(prompt.messages[1:], path.model, self._estimate)
+                question.limit, question.trimmed = min(question.limit // 2, shown - 1), True
             case retry.Elsewhere():
                 path.go_on()
+                question.tries = 0
+                if not path.model.tools:  # it could not read what tools have said either
+                    question.said = ()
                 _log.warning("attempt.elsewhere", turn=question.turn.id, home=path.route.home.name, model=path.model.id)
             case retry.GiveUp():
                 return False
         return True
-
-    async def _read(self, route: Route, call: Attempt, reply: Reply, progress: Progress) -> None:
-        """One request, shown as it comes. Raises ModelError, and PlatformError once nothing can be shown."""
-        stream = cast("AsyncGenerator[Delta, None]", route.model.stream(call.request))
-        async with aclosing(stream) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, TextDelta):
-                    text = delta.text
-                    if call.first_text_at is None:
-                        call.first_text_at = self._clock.monotonic()
-                        if progress.texts:  # said before tools were called
-                            text = f"\n\n{text.lstrip()}"
-                    call.texts.append(text)
-                    progress.texts.append(text)
-                    reply.write(text)
-                    if (refusal := reply.error()) is not None:
-                        raise refusal
-                elif isinstance(delta, ThinkingDelta):
-                    call.unseen += len(delta.text)
-                elif isinstance(delta, ToolCallDelta):
-                    call.unseen += len(delta.name) + len(delta.arguments)
-                elif isinstance(delta, ToolCalls):
-                    call.tool_calls = delta.calls
-                elif isinstance(delta, Admitted):
-                    call.began, call.began_at = self._clock.now(), self._clock.monotonic()
-                elif isinstance(delta, Finish):
-                    call.finish = delta
-        if call.finish is not None and call.finish.reason == "error":
-            raise errors.StreamCut("the model ended with an error")
-        if not progress.text.strip() and not call.tool_calls:
-            progress.texts.clear()
-            call.texts.clear()
-            raise errors.EmptyAnswer()
 
     def _whole(self, conversation: Conversation, prompt: history.History, progress: Progress) -> Answer:
         call = progress.call
@@ -305,13 +270,15 @@ class Asking:
             notices = (*notices, Notice("length"))
         return Answer(progress.text, "done", notices)
 
-    def _request(self, question: _Question, *, last: bool) -> tuple[ChatRequest, history.History]:
+    def _request(self, question: _Question) -> tuple[ChatRequest, history.History]:
         model, assistant, turn = question.path.model, question.assistant, question.turn
         longest = min(assistant.max_tokens or self._settings.max_tokens, self._settings.max_tokens)
         max_tokens = longest if longest <= model.context // 2 else max(model.context // 4, 1)
         system = prompts.system(assistant.prompt, self._clock.now(), zone(turn, self._settings))
-        tools = question.toolbox.offered
-        besides = self._estimate.text(system) + self._estimate.messages(question.said) + _PER_TOOL * len(tools)
+        offered = question.toolbox.offered if model.tools else ()
+        said = self._estimate.messages(question.said)
+        last = question.round >= ROUNDS or said > model.context // 4
+        besides = self._estimate.text(system) + said + self._estimate.bytes(tools.written(offered))
         prompt = history.build(
             question.lines,
             system=system,
@@ -327,21 +294,21 @@ class Asking:
             max_tokens,
             temperature=assistant.temperature,
             prompt_cache_key=f"bise-{question.conversation.id}",
-            tools=tools,
-            tool_choice="none" if tools and last else None,
+            tools=offered,
+            tool_choice="none" if offered and last else None,
             account=f"{turn.platform}:{turn.workspace_id}",
         )
         return request, prompt
 
     def _attempt(self, question: _Question, request: ChatRequest, prompt: history.History) -> Attempt:
-        sent = sum(
-            len(message.content.encode("utf-8", "replace"))
-            for message in request.messages
-            if isinstance(message.content, str)
-        )
-        path = question.path
+        texts = [one.content for one in request.messages if isinstance(one.content, str)]
+        texts += [wanted.arguments for one in request.messages for wanted in one.tool_calls]
+        sent = sum(len(text.encode("utf-8", "replace")) for text in texts) + tools.written(request.tools)
+        route, model = question.path.route, question.path.model
         now, at = self._clock.now(), self._clock.monotonic()
-        return Attempt(question.attempts, path.route.home, path.model, request, sent, prompt.images, now, at)
+        return Attempt(
+            question.attempts, route.home, model, request, sent, prompt.images, now, at, admitted=not route.queues
+        )
 
 
 def _model(models: Models, shown: dict[int, ImagePart]) -> Model:

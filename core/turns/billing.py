@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from core import errors
-from core.chat import ImagePart, TextPart, Usage
+from core.chat import ChatMessage, ImagePart, TextPart, Usage
 from core.messages import Tokens
 from core.metrics import Metrics
+from core.mistral.models import Model
 from core.ports import Clock
 from core.settings import Settings
 from core.store import ledger
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
 from core.store.turns import Turn
+from core.turns import tools
 from core.turns.estimate import TokenEstimate
 from core.turns.progress import Attempt, Progress
 
@@ -70,9 +73,9 @@ class Billing:
     def call_of(
         self, turn: Turn, conversation: Conversation, progress: Progress, outcome: str, *, unbilled: bool = False
     ) -> ledger.Call | None:
-        """The attempt under way as a row of the ledger, dated by its beginning; None if there is none."""
+        """The attempt under way as a row of the ledger, dated by its beginning; None if no request was made."""
         call = progress.call
-        if call is None:
+        if call is None or not call.admitted:
             return None
         told = call.finish.usage if call.finish is not None else None
         usage = told or (Usage(0, 0) if unbilled else self._guess(call))
@@ -107,17 +110,26 @@ class Billing:
 
     def _guess(self, call: Attempt) -> Usage:
         """Usage that the provider did not tell: what was sent and what came, estimated."""
-        prompt = 0
-        for message in call.request.messages:
-            parts = (message.content,) if isinstance(message.content, str) else message.content
-            for part in parts:
-                if isinstance(part, ImagePart):
-                    prompt += call.model.image_tokens(part.width, part.height)
-                elif isinstance(part, TextPart | str):
-                    prompt += self._estimate.text(part if isinstance(part, str) else part.text)
-            prompt += sum(self._estimate.text(wanted.arguments) for wanted in message.tool_calls)
+        request = call.request
+        prompt = prompt_tokens(request.messages, call.model, self._estimate)
+        if request.tools:
+            prompt += self._estimate.bytes(tools.written(request.tools))
         came = len(call.text.encode("utf-8", "replace")) + call.unseen
         return Usage(prompt, self._estimate.bytes(came) if came else 0)
+
+
+def prompt_tokens(messages: Sequence[ChatMessage], model: Model, estimate: TokenEstimate) -> int:
+    """What messages make a prompt, estimated: their texts, their images, the tool calls that they show again."""
+    tokens = 0
+    for message in messages:
+        parts = (message.content,) if isinstance(message.content, str) else message.content
+        for part in parts:
+            if isinstance(part, ImagePart):
+                tokens += model.image_tokens(part.width, part.height)
+            elif isinstance(part, TextPart | str):
+                tokens += estimate.text(part if isinstance(part, str) else part.text)
+        tokens += sum(estimate.text(wanted.arguments) for wanted in message.tool_calls)
+    return tokens
 
 
 def zone(turn: Turn, settings: Settings) -> ZoneInfo:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from core.errors import UnknownModel
-from core.mistral.catalogue import Catalogue, Choice
+from core.mistral.catalogue import TIERS, Catalogue, Choice
 from core.mistral.models import Model
 from core.mistral.providers.provider import Provider
 from core.ports import Clock
@@ -41,6 +41,8 @@ class ModelChoice:
 
         Raises UnknownModel on a priced home that has no such model.
         """
+        if name in TIERS:  # a word of ours, which no home knows
+            tier, name = name, None
         if name is not None:
             chosen = self._model(name)
             return Models(chosen, chosen if chosen.vision else self._vision(chosen))
@@ -60,6 +62,8 @@ class ModelChoice:
 
     def _model(self, name: str) -> Model:
         if self._home.own_names:
+            if name in TIERS:  # a word of ours, which no home knows
+                name = tiers.name_of(name, *self._by)
             return self._as_called_there(name)
         return self._current(self._catalogue.choose(name, today=self._clock.now().date()))
 

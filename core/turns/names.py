@@ -91,8 +91,12 @@ class Names:
         return tuple(found[:_OFFERED_AT_MOST])
 
     def answering(self, model: str) -> str | None:
-        """The dated id that answers for a model's name; None if none can be called. Where homes have names of their
-        own, that name."""
+        """The dated id that answers for a model's name or a tier; None if none can be called.
+
+        Where the home has names of its own, that name.
+        """
+        if model in TIERS:
+            model = tiers.name_of(model, self._settings, self._catalogue, self._home)
         if self._home.own_names:
             row = self._catalogue.resolve(self._home.catalogue_id(model))
             return model if not self._home.priced or (row is not None and row.chat and row.prices) else None
@@ -124,8 +128,8 @@ class Names:
             return [default, Suggestion(self._settings.model, "")]
         today = self._clock.now().date()
         models = [model for model in self._catalogue.models.values() if model.chat and not model.retired(today)]
-        tiers = [Suggestion(tier, self.answering(tier) or "") for tier in TIERS]
-        return [default, *tiers, *(Suggestion(model.id, _traits(model)) for model in models)]
+        by_tier = [Suggestion(tier, self.answering(tier) or "") for tier in TIERS]
+        return [default, *by_tier, *(Suggestion(model.id, _traits(model)) for model in models)]
 
 
 def _bare(written: str) -> str:

@@ -15,7 +15,9 @@ from core.mistral.providers.provider import Provider
 class Attempt:
     """One request to one home. `began` and `began_at` (monotonic seconds): when it was let through, not when it queued.
 
-    `unseen`: characters of thoughts and tool calls, which people are not shown and which are billed all the same.
+    `sent_bytes`: of texts, tool calls and tools, in UTF-8. `admitted`: nothing keeps the request back any more, so that
+    it may cost. `unseen`: bytes of thoughts and tool calls, which people are not shown and which are billed all the
+    same. `texts`: the model's own words, blank ones too; `first_text_at`: when people were shown the first of them.
     """
 
     number: int
@@ -26,6 +28,7 @@ class Attempt:
     images: int
     began: datetime
     began_at: float
+    admitted: bool
     first_text_at: float | None = None
     finish: Finish | None = None
     texts: list[str] = field(default_factory=list)
@@ -36,6 +39,16 @@ class Attempt:
     def text(self) -> str:
         """What this attempt alone has said."""
         return "".join(self.texts)
+
+    @property
+    def shown(self) -> bool:
+        """Whether people have seen any of it."""
+        return self.first_text_at is not None
+
+    @property
+    def final(self) -> bool:
+        """Whether what it says is the answer: there is no tool that it may call."""
+        return not self.request.tools or self.request.tool_choice == "none"
 
 
 @dataclass(slots=True)

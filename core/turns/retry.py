@@ -29,6 +29,7 @@ _OF_THE_HOME = (
     errors.ModelNotFound,
 )
 _TRIES_BEFORE_ELSEWHERE = 2
+_WAIT_BEFORE_ELSEWHERE = 5.0  # seconds; for longer nobody is kept waiting while another home could answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def decide(
     decision = _here(error, attempt, waited, replaced=replaced, trimmed=trimmed, jitter=jitter)
     if not elsewhere or not isinstance(error, _OF_THE_HOME):
         return decision
-    in_vain = isinstance(decision, Again) and attempt >= _TRIES_BEFORE_ELSEWHERE
+    in_vain = isinstance(decision, Again) and (
+        attempt >= _TRIES_BEFORE_ELSEWHERE or decision.wait > _WAIT_BEFORE_ELSEWHERE
+    )
     return Elsewhere() if in_vain or isinstance(decision, GiveUp) else decision
 
 

@@ -24,11 +24,15 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A home, and what calls it. `only`: the one model that a fallback calls there; None: chosen by turn."""
+    """A home, and what calls it. `only`: the one model that a fallback calls there; None: chosen by turn.
+
+    `queues`: requests wait for a free place, and Admitted tells when they leave; else they leave at once.
+    """
 
     home: Provider
     model: LanguageModel
     only: Model | None = None
+    queues: bool = True
 
 
 class Routes:
@@ -44,8 +48,8 @@ class Routes:
         self.on_trouble: Callable[[Provider, Trouble | None], None] = _only_logged
         self.home = configured.provider(settings)
         self.client, throttled = self._called(self.home)
-        routes = [Route(self.home, model or throttled)]
-        for fallback in configured.fallbacks(settings, catalogue):
+        routes = [Route(self.home, model or throttled, queues=model is None)]
+        for fallback in configured.fallbacks(settings, catalogue, first=self.home):
             home = self.home if fallback.provider == self.home else fallback.provider
             routes.append(Route(home, self._of(home), _row(fallback, catalogue)))
         self.routes = tuple(routes)
@@ -90,10 +94,15 @@ class Path:
 
     def __init__(self, routes: tuple[Route, ...], model: Model, *, sees: bool) -> None:
         self._left = [
-            (route, route.only) for route in routes[1:] if route.only is not None and (route.only.vision or not sees)
+            (route, route.only)
+            for route in routes[1:]
+            if route.only is not None
+            and (route.only.vision or not sees)
+            and (route.home, route.only.id) != (routes[0].home, model.id)  # what has just failed is no way out
         ]
         self.route = routes[0]
         self.model = model
+        self.sees = sees
 
     @property
     def has_next(self) -> bool:

@@ -155,6 +155,14 @@ class Toolbox:
         return content if len(content) <= LONGEST_RESULT else content[:LONGEST_RESULT] + _CUT
 
 
+def written(tools: Iterable[Tool]) -> int:
+    """UTF-8 bytes of what a request says of these tools, about as the model is shown them."""
+    return sum(
+        len(to_json({"name": tool.name, "description": tool.description, "parameters": tool.parameters}))
+        for tool in tools
+    )
+
+
 def _object(arguments: str) -> dict[str, Any]:
     """The arguments that a model wrote; none at all where it wrote nothing."""
     if len(arguments) > LONGEST_ARGUMENTS or len(arguments.encode("utf-8", "replace")) > LONGEST_ARGUMENTS:

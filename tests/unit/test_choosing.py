@@ -10,14 +10,17 @@ from structlog.testing import capture_logs
 
 from core.errors import UnknownModel
 from core.mistral.catalogue import Catalogue
+from core.mistral.providers import configured
+from core.mistral.providers.azure import Azure
+from core.mistral.providers.provider import Provider
 from core.settings import Settings
 from core.turns.choosing import ModelChoice
 from tests.fakes import ManualClock
 
 
-def choice(at: datetime | None = None, **settings: Any) -> ModelChoice:
-    clock = ManualClock(at) if at else ManualClock()
-    return ModelChoice(Settings(**settings), Catalogue.load(), clock)
+def choice(at: datetime | None = None, *, home: Provider | None = None, **settings: Any) -> ModelChoice:
+    chosen, clock = Settings(**settings), ManualClock(at) if at else ManualClock()
+    return ModelChoice(chosen, Catalogue.load(), clock, home or configured.provider(chosen))
 
 
 def test_models_are_called_by_dated_ids() -> None:
@@ -90,3 +93,80 @@ def test_what_nothing_follows_is_told_and_a_server_of_ones_own_replaces_nothing(
     assert chosen.replacement(chosen.models().text) is None
     own = choice(self_hosted=True, mistral_base_url="http://here")
     assert own.replacement(own.models().text) is None
+
+
+# tiers, and what somebody chose for a place
+
+
+def test_a_tier_is_the_settings_name_for_it_and_the_catalogues_for_the_best() -> None:
+    chosen = choice(economy_model="ministral-8b-2512")
+    answering = {tier: chosen.models(tier=tier).text.id for tier in ("best", "balanced", "economy")}
+    assert answering == {
+        "best": "mistral-medium-3-5",
+        "balanced": "mistral-large-2512",
+        "economy": "ministral-8b-2512",
+    }
+
+
+def test_the_vision_tier_reads_texts_and_images_with_the_same_model() -> None:
+    models = choice(datetime(2026, 5, 30, tzinfo=UTC)).models(tier="vision")
+    assert models.text is models.vision
+    assert models.text.id == "pixtral-large-2411"
+
+
+def test_a_name_that_somebody_chose_goes_before_any_tier() -> None:
+    models = choice().models(tier="best", name="mistral-small-latest")
+    assert models.text.id == "mistral-small-2603"
+    with pytest.raises(UnknownModel):
+        choice().models(tier="best", name="gpt-99")
+
+
+def test_a_chosen_model_that_is_blind_has_a_seeing_one_beside_it() -> None:
+    models = choice().models(name="codestral-2508")
+    assert models.text.id == "codestral-2508"
+    assert models.vision is not None
+    assert models.vision.vision
+
+
+# homes that have names of their own
+
+
+AZURE = Azure("https://r.services.ai.azure.com", "a-key")
+OWN: dict[str, Any] = {"self_hosted": True, "mistral_base_url": "http://127.0.0.1:1"}
+
+
+def test_a_clouds_name_reaches_the_wire_as_it_is_with_what_the_catalogue_knows_of_it() -> None:
+    model = choice(home=AZURE, model="Mistral-Large-3").models().text
+    known = Catalogue.load().resolve("mistral-large-2512")
+    assert known is not None
+    assert (model.id, model.prices, model.context) == ("Mistral-Large-3", known.prices, known.context)
+
+
+def test_a_retired_model_on_a_cloud_is_served_as_long_as_the_cloud_likes() -> None:
+    chosen = choice(home=AZURE, model="mistral-large-2411")
+    assert chosen.models().text.id == "mistral-large-2411"
+    assert chosen.replacement(chosen.models().text) is None
+    assert chosen.models().text.id == "mistral-large-2411", "and it stays so"
+
+
+def test_a_deployment_that_the_catalogue_does_not_price_is_refused() -> None:
+    with pytest.raises(UnknownModel):
+        choice(home=AZURE, model="our-deployment").models()
+
+
+@pytest.mark.parametrize("tier", ["best", "balanced", "economy", "vision"])
+def test_a_tier_never_reaches_a_home_that_has_names_of_its_own(tier: str) -> None:
+    on_a_cloud = choice(home=AZURE, model="Mistral-Large-3")
+    assert on_a_cloud.models(tier=tier).text.id == on_a_cloud.models(name=tier).text.id == "Mistral-Large-3"
+    at_home = choice(model="my-model", **OWN)
+    assert at_home.models(tier=tier).text.id == at_home.models(name=tier).text.id == "my-model"
+
+
+def test_a_setting_that_was_written_for_a_home_with_its_own_names_is_used_there() -> None:
+    chosen = choice(model="a", economy_model="small", vision_model="eyes", **OWN)
+    assert chosen.models(tier="economy").text.id == "small"
+    assert chosen.models(tier="vision").text.id == "eyes"
+
+
+def test_a_model_that_nobody_describes_is_not_known_to_call_tools() -> None:
+    assert choice(model="my-model", **OWN).models().text.tools is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import errors
 from core.turns import retry
-from core.turns.retry import Again, GiveUp, Replace, Trim
+from core.turns.retry import Again, Elsewhere, GiveUp, Replace, Trim
 
 PASSING = (
     errors.ModelRateLimited,
@@ -80,6 +80,49 @@ def test_too_many_tokens_are_trimmed_once() -> None:
 def test_an_empty_answer_is_asked_for_once_more() -> None:
     assert decide(errors.EmptyAnswer()) == Again(0.0)
     assert decide(errors.EmptyAnswer(), attempt=2) == GiveUp()
+
+
+# with a fallback
+
+KEPT_OUT = (errors.ModelUnauthorized, errors.ModelOutOfCredit, errors.ModelGivenUp, errors.ModelHeldBack)
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_what_passes_is_tried_once_more_before_another_home_is(kind: type[errors.ModelError]) -> None:
+    assert decide(kind(), elsewhere=True) == Again(0.5)
+    assert decide(kind(), attempt=2, elsewhere=True) == Elsewhere()
+
+
+@pytest.mark.parametrize("kind", KEPT_OUT)
+def test_a_home_that_does_not_let_us_in_is_left_for_another_at_once(kind: type[errors.ModelError]) -> None:
+    assert decide(kind(), elsewhere=True) == Elsewhere()
+    assert decide(kind()) == GiveUp()
+
+
+def test_nobody_waits_long_for_a_home_while_another_could_answer() -> None:
+    assert decide(errors.ModelRateLimited(retry_after=4.0), elsewhere=True) == Again(4.0)
+    assert decide(errors.ModelRateLimited(retry_after=20.0), elsewhere=True) == Elsewhere()
+    assert decide(errors.ModelRateLimited(retry_after=60.0), elsewhere=True) == Elsewhere()
+
+
+@pytest.mark.parametrize("kind", [errors.ModelForbidden, errors.RequestRejected, errors.EmptyAnswer])
+def test_what_no_other_home_does_better_is_not_carried_there(kind: type[errors.ModelError]) -> None:
+    assert decide(kind(), attempt=2, elsewhere=True) == GiveUp()
+
+
+def test_a_model_that_is_gone_is_replaced_where_it_was_before_another_home_is_asked() -> None:
+    assert decide(errors.ModelNotFound(), elsewhere=True) == Replace()
+    assert decide(errors.ModelNotFound(), replaced=True, elsewhere=True) == Elsewhere()
+
+
+def test_too_many_tokens_are_trimmed_before_and_told_after() -> None:
+    assert decide(errors.ContextTooLong(), elsewhere=True) == Trim()
+    assert decide(errors.ContextTooLong(), trimmed=True, elsewhere=True) == GiveUp()
+
+
+@pytest.mark.parametrize("kind", [*PASSING, *KEPT_OUT, errors.ModelNotFound])
+def test_no_other_home_goes_on_with_what_people_have_read(kind: type[errors.ModelError]) -> None:
+    assert decide(kind(), shown=True, elsewhere=True) == GiveUp()
 
 
 @given(

@@ -34,14 +34,16 @@ def provider(settings: Settings) -> Provider:
     return _home(settings.home, settings)
 
 
-def fallbacks(settings: Settings, catalogue: Catalogue) -> tuple[Fallback, ...]:
-    """Every entry of BISE_FALLBACK in order; homes named twice are one home.
+def fallbacks(settings: Settings, catalogue: Catalogue, *, first: Provider | None = None) -> tuple[Fallback, ...]:
+    """Every entry of BISE_FALLBACK in order; homes named twice are one home. `first`: the one that answers, if it is
+    there already: then it is the same object wherever the chain names it.
 
     Raises SettingsError for a home that is not set up or lies outside a chosen MISTRAL_REGION, and for a model without
     a price on a home that is paid.
     """
-    first = provider(settings)
-    homes: dict[FallbackHome, Provider] = {}
+    first = first or provider(settings)
+    # A cloud that is the home already is the same place, with the same limits. Of Mistral's hosts, equality tells.
+    homes: dict[FallbackHome, Provider] = {} if settings.home == "mistral" else {settings.home: first}
     found = []
     for entry in settings.fallback:
         name, model = fallback_entry(entry)
