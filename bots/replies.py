@@ -35,13 +35,15 @@ _SENTENCES: dict[str, str] = {
     "unknown_model": f"The model {{model}} is not in my list of prices, so I do not call it. {_ADMIN}",
     # files
     "attachment_too_large": "I did not read {name}: it is larger than 10 MB. Send a smaller one.",
-    "attachment_too_many": "I did not read {name}: I look at ten images of a message at most.",
-    "attachment_not_an_image": "I did not read {name}: I can read PNG, JPEG, WEBP and GIF images only.",
-    "attachment_disguised": "I did not read {name}: it says that it is an image, but it is something else.",
+    "attachment_too_many": "I did not read {name}: I look at ten files of a message at most.",
+    "attachment_not_an_image": "I did not read {name}: I can only read PDFs and images (PNG, JPEG, WEBP, GIF).",
+    "attachment_disguised": "I did not read {name}: it says that it is an image or a PDF, but it is something else.",
     "attachment_too_many_pixels": "I did not read {name}: it has too many pixels. Send a smaller one.",
     "attachment_animated": "I did not read {name}: it moves. Send a single picture of it.",
     "attachment_corrupt": "I did not read {name}: the file is damaged. Try to save and send it again.",
+    "attachment_encrypted": "I did not read {name}: it opens with a password only. Send a copy without one.",
     "attachment_unavailable": "I could not fetch {name}. Send it again, or ask an admin whether I may read files.",
+    "document_cut": "I read the first {read} of {pages} pages of {name}. Send the others as a file of their own.",
     # what is asked of Bise itself
     "greeting": "Hello! Ask me something in the same message, or write “help”.",
     "reset": "Done: I start anew here, and no longer think of what was said before.",
@@ -57,10 +59,36 @@ _SENTENCES: dict[str, str] = {
     "recent_messages_off": "Done: I only read the conversation that I am asked in.",
     "recent_messages_which": "Write on or off. On lets me look up what was said lately in the channel I am asked in.",
     "not_admin": "Only an admin can change this. For one channel, you can use `/bise assistant` and `/bise model`.",
+    # what those who run Bise are told
+    "admin_key_refused": (
+        "The model's home “{home}” refuses my key, so I get no answers from there. Set MISTRAL_API_KEY anew and "
+        "restart me. If the key is good again as it is, I notice within a minute."
+    ),
+    "admin_home_refused": (
+        "The model's home “{home}” refuses me, so I get no answers from there. Renew its key, or what I may do there, "
+        "and restart me. If it lets me in again as I am, I notice within a minute."
+    ),
+    "admin_out_of_credit": (
+        "The model's home “{home}” has no credit for us any more, or a spending limit is reached, so I get no answers "
+        "from there. Look after its billing; I try again every minute, and people are only told to ask again later."
+    ),
+    "admin_trouble_over": "The model's home “{home}” serves me again. People can ask as before.",
     # buttons
     "control_gone": "This button is no longer known to me. Ask again.",
     "control_not_yours": "Only the person who asked, or an admin, can stop this answer.",
     "already_finished": "This answer has already ended.",
+    "again_not_yours": "Only the person who asked, or an admin, can ask this again. Mention me with your own question.",
+    "already_asked_again": "This was asked again already: look further down for the answer.",
+    "question_gone": "The question to this answer is gone. Please ask it anew.",
+    # what was missed
+    "missed": (
+        "I was away when I was asked something here. That is a while ago, so I have not answered it. "
+        "Press the button if it still matters."
+    ),
+    "answered_now": "I answer now what I was asked here while I was away.",
+    "answered_now_before": "Somebody pressed this button before: the answers are on their way, or have been given.",
+    "answer_now_not_yours": "Only those who asked, or an admin, can have this answered. Mention me with your question.",
+    "stored_later": "I cannot write down your message right now. I answer it as soon as I can; no need to ask again.",
     # places
     "store_unavailable": f"I could not write down your message, so I cannot answer it. {_AGAIN}",
     "empty_prompt": "Write your question after the command, for example: {example}",
@@ -84,12 +112,20 @@ TRAINING_NOTE = (
     "Please keep private things out of it."
 )
 
+STOP = "Stop"
+ASK_AGAIN = "Ask again"
+ANSWER_NOW = "Answer now"
+
 _STATUS = {
     "thinking": "is thinking…",
     "reading_images": "is looking at {count} images…",
     "reading_image": "is looking at an image…",
+    "reading_documents": "is reading {count} documents…",
+    "reading_document": "is reading a document…",
     "waiting_for_model": "is waiting for the model…",
+    "using_tool": "is looking that up…",
 }
+_STATUS_OF_ONE = {"reading_images": "reading_image", "reading_documents": "reading_document"}
 
 
 def sentence(notice: Notice, *, platform: str = "local") -> str:
@@ -99,6 +135,8 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
     if notice.name == "help":
         notes = (TRAINING_NOTE,) if notice.values.get("training") else ()
         return help_text(platform, assistants=str(notice.values.get("assistants", "")), notes=notes)
+    if notice.name == "greeting" and notice.values.get("training"):
+        return f"{_SENTENCES[notice.name]} {TRAINING_NOTE}"
     if notice.name in _CHOOSING:
         return _CHOOSING[notice.name]({**_AS_SET_UP, **notice.values})
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
@@ -109,7 +147,7 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
 
 def status_text(name: str, count: int = 0) -> str:
     """What Bise "is doing…", to follow its name."""
-    return _STATUS["reading_image" if (name, count) == ("reading_images", 1) else name].format(count=count)
+    return _STATUS[_STATUS_OF_ONE.get(name, name) if count == 1 else name].format(count=count)
 
 
 def known() -> frozenset[str]:

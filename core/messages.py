@@ -161,11 +161,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a turn ended with: the model's own text (maybe none) and what people must be told besides."""
+    """What a turn ended with: the model's own text (maybe none) and what people must be told besides.
+
+    `again` is the id of its "Ask again" control, to be put on a button; empty where asking again would not help.
+    """
 
     text: str
     outcome: Outcome = "done"
     notices: tuple[Notice, ...] = ()
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,19 +207,28 @@ class ReplyOrder:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A person pressed a button of ours."""
+    """A person pressed a button of ours.
+
+    `address`: what the adapter needs to answer where the button stands, and what no longer holds of the question's own
+    address (its token may be spent); empty where that still leads there.
+    """
 
     workspace: WorkspaceKey
     control: str
     person: Person
+    address: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """What a press did, as a sentence for the one who pressed (None: nothing needs saying)."""
+    """What a press did, as a sentence for the one who pressed (None: nothing needs saying).
+
+    `turn`: the new turn that it made.
+    """
 
     done: bool
     notice: Notice | None = None
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bots.discord.controls import stop_row
+from bots.discord.controls import again_row, stop_row
 from bots.discord.errors import UNKNOWN_MESSAGE
 from bots.discord.places import Components, Place
 from bots.rendering import render, stable_prefix
@@ -49,6 +49,8 @@ class _Wanted:
 
 class AnswerPosts:
     """Writes an answer into a place, post by post, the newest open one with a Stop button.
+
+    When it is whole, the last one has an "Ask again" button if the answer brings one.
 
     `lead` is a line above the answer that is no part of it (the question, where nobody else would see it).
     """
@@ -197,7 +199,9 @@ class AnswerPosts:
         await self._log.drop(number)
 
     def _buttons(self, wanted: _Wanted) -> Components:
-        return stop_row(self._order.stop) if wanted.buttons else []
+        if not wanted.buttons:
+            return []
+        return again_row(self._answer.again) if self._answer is not None else stop_row(self._order.stop)
 
     def _refresh(self) -> None:
         """Brings `_wanted` up to the text: only when the writer asks, so that many deltas cost one look."""
@@ -220,19 +224,20 @@ class AnswerPosts:
             self._put_below(self._answer, len(rendered))
 
     def _put_below(self, answer: Answer, end: int) -> None:
-        """Adds the notices to the last post, or in a post of their own where they do not fit."""
+        """Adds the notices to the last post, or in a post of their own where they do not fit; then the button."""
+        again = bool(answer.again)
         notices = [sentence(notice, platform="discord") for notice in answer.notices]
         if not self._wanted:
             words = "\n".join(notices) or "…"
-            self._wanted = [_Wanted(f"{self._lead}{words}"[:LONGEST_POST], 0, buttons=False, closed=True)]
+            self._wanted = [_Wanted(f"{self._lead}{words}"[:LONGEST_POST], 0, buttons=again, closed=True)]
         elif notices:
             small = "\n".join(f"-# {line}" for notice in notices for line in notice.splitlines() if line.strip())
             last = self._wanted[-1]
             together = f"{last.content}\n{small}"
             if len(together) <= LONGEST_POST:
-                self._wanted[-1] = _Wanted(together, last.start, buttons=False, closed=True)
+                self._wanted[-1] = _Wanted(together, last.start, buttons=again, closed=True)
             else:
-                self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=False, closed=True))
+                self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=again, closed=True))
 
 
 def _of_earlier(posts: tuple[Post, ...]) -> list[_Shown]:

@@ -7,7 +7,6 @@ import discord
 from bots.replies import sentence
 from core.messages import Notice
 
-STOP = "Stop"
 NO_THREADS_HERE = "I can open a chat only in a text channel of a server. Here, just mention me or use `/ask`."
 NOTHING_TO_FORGET = "There is no conversation of ours here that I could forget."
 READS_ONLY_MENTIONS = (

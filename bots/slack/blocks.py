@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bots.replies import ASK_AGAIN, STOP
 from bots.slack.api import Json
 from bots.slack.manifest import CONTROL_ACTION
 from bots.slack.posts import Foot
@@ -19,15 +20,27 @@ def markdown(text: str) -> Json:
 
 
 def foot_blocks(foot: Foot) -> list[Json]:
-    """The notes as small print, and the Stop button."""
+    """The notes as small print, and the button."""
     notes = [{"type": "mrkdwn", "text": escaped(note)} for note in foot.notes]
     starts = range(0, len(notes), _CONTEXT_ELEMENTS_MAX)
     blocks: list[Json] = [
         {"type": "context", "elements": notes[start : start + _CONTEXT_ELEMENTS_MAX]} for start in starts
     ]
     if foot.stop:
-        blocks.append({"type": "actions", "elements": [stop_button(foot.stop)]})
+        blocks.append({"type": "actions", "elements": [button(STOP, foot.stop)]})
+    if foot.again:
+        blocks.append({"type": "actions", "elements": [button(ASK_AGAIN, foot.again)]})
     return blocks
+
+
+def without_buttons(message: Json) -> list[Json]:
+    """The blocks of a message of ours, as Slack tells them with a press, without our buttons."""
+    return [block for block in message.get("blocks") or () if not _is_ours(block)]
+
+
+def _is_ours(block: Json) -> bool:
+    elements = block.get("elements") or () if block.get("type") == "actions" else ()
+    return any(element.get("action_id") == CONTROL_ACTION for element in elements)
 
 
 def small_print(notes: Sequence[str]) -> tuple[str, ...]:
@@ -43,9 +56,9 @@ def small_print(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def stop_button(control: str) -> Json:
-    label = {"type": "plain_text", "text": "Stop"}
-    return {"type": "button", "action_id": CONTROL_ACTION, "text": label, "value": control}
+def button(label: str, control: str) -> Json:
+    text = {"type": "plain_text", "text": label}
+    return {"type": "button", "action_id": CONTROL_ACTION, "text": text, "value": control}
 
 
 def notification(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import cast
 from weakref import WeakValueDictionary
 
@@ -26,14 +27,16 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bots.replies import LATE, sentence
 from bots.slack import inbound
 from bots.slack.api import LIBRARY_LOG, Json, is_loopback
-from bots.slack.blocks import escaped
+from bots.slack.blocks import escaped, without_buttons
+from bots.slack.catch_up import Accept, microseconds
 from bots.slack.commands import Commands
 from bots.slack.manifest import COMMAND, CONTROL_ACTION
 from bots.slack.ports import Core
 from bots.slack.workspace import SlackWorkspace
-from core.errors import BiseError, PlatformUnavailable
-from core.messages import Notice
+from core.errors import BiseError, PlatformUnavailable, StoreUnavailable
+from core.messages import Notice, Press
 from core.settings import Settings
+from core.turns.catching_up import CatchingUp
 
 ANSWER_SECONDS = 2.4  # Slack tells the person "operation_timeout" after three
 CLOSE_SECONDS = 2.0
@@ -44,10 +47,21 @@ log = structlog.get_logger()
 
 
 class Listeners:
-    """`find` gives the workspace of a team's and an enterprise's id; None: the bot is not installed there."""
+    """`find` gives the workspace of a team's and an enterprise's id; None: the bot is not installed there.
 
-    def __init__(self, core: Core, find: FindWorkspace, admins: frozenset[str], settings: Settings) -> None:
+    `missed`: where it is noted what was heard.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        find: FindWorkspace,
+        admins: frozenset[str],
+        settings: Settings,
+        missed: CatchingUp | None = None,
+    ) -> None:
         self._core = core
+        self._missed = missed
         self._find = find
         self._admins = admins
         self._guests_welcome = settings.allow_external
@@ -98,12 +112,21 @@ class Listeners:
         bot = workspace.bot
         if not inbound.is_for_bot(event, bot):
             return
-        # What follows a mention may come while that is still being stored: one at a time in each thread.
-        # Direct messages are one conversation although each begins a thread of its own.
-        place = str(event["channel"]) if inbound.is_direct(event) else inbound.root_of(event)
-        thread = f"{bot.team}:{place}"
-        async with self._threads.setdefault(thread, asyncio.Lock()):
-            await self._take(body, event, workspace)
+        if self._missed is None:
+            await self._take_in_turn(event, workspace, self._core.accept)
+            return
+        place, number = (bot.workspace, str(event["channel"])), microseconds(str(event["ts"]))
+        self._missed.marks.began(place, number)
+        try:
+            await self._take_in_turn(event, workspace, self._core.accept)
+        except StoreUnavailable:
+            self._missed.missing()
+            raise
+        self._missed.marks.ended(place, number)
+
+    async def take_missed(self, event: Json, workspace: SlackWorkspace, accept: Accept) -> None:
+        """Stores a message that was read back from Slack, by `accept`, if it concerns the bot. Raises as `on_event`."""
+        await self._take_in_turn(event, workspace, accept)
 
     async def on_command(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
         workspace = self._workspace(context)
@@ -138,16 +161,23 @@ class Listeners:
         )
         return None
 
-    async def _take(self, body: Json, event: Json, workspace: SlackWorkspace) -> None:
+    async def _take_in_turn(self, event: Json, workspace: SlackWorkspace, accept: Accept) -> None:
+        # What follows a mention may come while that is still being stored: one at a time in each thread.
+        # Direct messages are one conversation although each begins a thread of its own.
+        place = str(event["channel"]) if inbound.is_direct(event) else inbound.root_of(event)
+        async with self._threads.setdefault(f"{workspace.bot.team}:{place}", asyncio.Lock()):
+            await self._take(event, workspace, accept)
+
+    async def _take(self, event: Json, workspace: SlackWorkspace, accept: Accept) -> None:
         bot = workspace.bot
         if not (inbound.is_direct(event) or inbound.is_mentioned(event, bot) or await self._is_heard(event, workspace)):
             return
         if not self._guests_welcome and not await workspace.people.is_settled(str(event["user"])):
             raise PlatformUnavailable("users.info: no answer about the author yet", code="author_unknown")
         known = await workspace.people.profiles(inbound.people_in(event, bot))
-        message = inbound.to_message(body, bot, known, self._admins)
+        message = inbound.to_message({"event": event}, bot, known, self._admins)
         if message is not None:
-            accepted = await self._core.accept(message)
+            accepted = await accept(message)
             if accepted.turn is not None:
                 workspace.signs.promise(accepted.turn, message.channel, message.address["thread_ts"])
             log.debug("slack.message", source=message.source_id, outcome=accepted.outcome)
@@ -164,7 +194,23 @@ class Listeners:
         press = inbound.to_press(body, workspace.bot, known, self._admins)
         if press is None:
             return sentence(Notice("control_gone"), platform="slack")
+        if self._missed is not None and self._missed.owns(press.control):
+            return await self._answer_now(self._missed, workspace, body, press)
+        where: Json = body.get("container") or {}
+        hidden = bool(where.get("is_ephemeral"))
+        if hidden:  # an answer for one person's eyes: its own address may be spent, this press's is good
+            press = replace(press, address={"response_url": str(body.get("response_url") or "")})
         pressed = await self._core.press(press)
+        if pressed.turn is not None and not hidden:
+            if thread := where.get("thread_ts"):
+                workspace.signs.promise(pressed.turn, str(where.get("channel_id")), str(thread))
+            await self._take_button_away(workspace, body)
+        return sentence(pressed.notice, platform="slack") if pressed.notice else ""
+
+    async def _answer_now(self, missed: CatchingUp, workspace: SlackWorkspace, body: Json, press: Press) -> str:
+        pressed = await missed.press(press)
+        if pressed.done:
+            await self._take_button_away(workspace, body)
         return sentence(pressed.notice, platform="slack") if pressed.notice else ""
 
     async def _in_time(self, workspace: SlackWorkspace, body: Json, work: Awaitable[str], action: str) -> str:
@@ -197,14 +243,25 @@ class Listeners:
             log.exception(action)  # a person waits for an answer, and nobody sends the command again
             return sentence(Notice("unexpected"), platform="slack")
 
+    async def _take_button_away(self, workspace: SlackWorkspace, body: Json) -> None:
+        """Shows the message of a press without its button, if that takes no more than the blocks that came with it."""
+        message: Json = body.get("message") or {}
+        left = without_buttons(message)
+        if any(block.get("type") != "context" for block in left):  # else its words are not in its blocks
+            shown = {"replace_original": True, "text": str(message.get("text") or ""), "blocks": left}
+            await self._respond(workspace, body, shown)
+
     async def _tell(self, workspace: SlackWorkspace, body: Json, words: str) -> None:
+        message = {"response_type": "ephemeral", "replace_original": False, "text": escaped(words)}
+        await self._respond(workspace, body, message)
+
+    async def _respond(self, workspace: SlackWorkspace, body: Json, message: Json) -> None:
         response_url = str(body.get("response_url") or "")
         client = AsyncWebhookClient(
             response_url, session=workspace.session, retry_handlers=[], logger=LIBRARY_LOG, timeout=2
         )
         if is_loopback(response_url):
             client.proxy = None
-        message = {"response_type": "ephemeral", "replace_original": False, "text": escaped(words)}
         try:
             async with asyncio.timeout(0.5):
                 await client.send_dict(message)

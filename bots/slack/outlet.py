@@ -12,7 +12,7 @@ from bots.slack import blocks
 from bots.slack.api import Json
 from bots.slack.errors import METHOD_REFUSED, Unsure
 from bots.slack.orphans import Orphans
-from bots.slack.posts import NO_FOOT, Foot, Goal, Posts, Step
+from bots.slack.posts import Foot, Goal, Posts, Step
 from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
 from bots.splitting import Piece, Splitter
@@ -118,7 +118,7 @@ class Outlet:
         words = "\n".join(self.foot.notes) if final else self.placeholder
         if not words or (not final and len(self._posts)):
             return Goal((), running=not final)
-        foot = NO_FOOT if final else self.foot
+        foot = Foot(again=self.foot.again) if final else self.foot
         return Goal((Piece(words, 0, 0, sure=0),), running=not final, foot=foot)
 
     def _pieces(self, *, final: bool) -> list[Piece]:

@@ -17,10 +17,14 @@ Act = Literal["start", "append", "stop", "post", "update", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class Foot:
-    """What stands below an answer: sentences for people, and a Stop button (a control's id) while it is written."""
+    """What stands below an answer: sentences for people, and a button, which is a control's id.
+
+    `stop` is there while it is written, `again` when the model could not be had.
+    """
 
     notes: tuple[str, ...] = ()
     stop: str = ""
+    again: str = ""
 
 
 NO_FOOT = Foot()

@@ -60,7 +60,8 @@ class SlackReply:
 
     def _conclude(self, answer: Answer) -> None:
         self._outlet.text = answer.text
-        self._outlet.foot = Foot(notes=small_print([sentence(notice, platform="slack") for notice in answer.notices]))
+        notes = small_print([sentence(notice, platform="slack") for notice in answer.notices])
+        self._outlet.foot = Foot(notes=notes, again=answer.again)
 
     def _post_status(self) -> None:
         """Where Slack shows no status, the answer's own post says what is going on."""

@@ -80,4 +80,5 @@ def _ended(connection: Connection, turn: Turn) -> tuple[Answer | None, tuple[Pos
     if ended.outcome is None:
         return None, ()
     text = "" if ended.answer_id is None else conversations.text_of(connection, turn.workspace, ended.answer_id)
-    return Answer(text, ended.outcome, ended.notices), posts.of_turn(connection, turn.workspace, turn.id)
+    again = posts.unused_control(connection, turn.workspace, turn.id, "again") or ""
+    return Answer(text, ended.outcome, ended.notices, again), posts.of_turn(connection, turn.workspace, turn.id)
