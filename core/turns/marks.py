@@ -1,0 +1,72 @@
+"""How far each channel was heard without a gap: pure bookkeeping, written down by `core/turns/catching_up.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.store.marks import Place
+
+
+class Marks:
+    """Numbers only grow within a channel, as a platform's message ids and times do.
+
+    A mark never passes a message that is being stored or could not be; and while something may have been missed, none
+    moves at all before its channel was caught up.
+    """
+
+    def __init__(self) -> None:
+        self._heard: dict[Place, int] = {}
+        self._open: dict[Place, set[int]] = {}
+        self._written: dict[Place, int] = {}
+        self._floors: dict[Place, int] | None = None
+        self._free: set[Place] = set()
+
+    def began(self, place: Place, number: int) -> None:
+        """A message came in; until `ended` it counts as not stored."""
+        self._heard[place] = max(number, self._heard.get(place, 0))
+        self._open.setdefault(place, set()).add(number)
+
+    def ended(self, place: Place, number: int) -> None:
+        """It is stored, or nobody's business."""
+        waiting = self._open.get(place)
+        if waiting is not None:
+            waiting.discard(number)
+            if not waiting:
+                del self._open[place]
+
+    def hold(self) -> None:
+        """From here on something may be missing: marks stay where they are until `caught_up` or `release`."""
+        self._floors = {place: self._reached(place) for place in self._heard} | (self._floors or {})
+        self._free.clear()
+
+    def caught_up(self, place: Place, number: int) -> None:
+        """Nothing is missing there up to this message, whatever failed before."""
+        self._heard[place] = max(number, self._heard.get(place, 0))
+        for lost in [one for one in self._open.get(place, ()) if one <= number]:
+            self.ended(place, lost)
+        self._free.add(place)
+
+    def release(self) -> None:
+        """Nothing is missing anywhere."""
+        self._floors = None
+        self._free.clear()
+
+    def due(self) -> dict[Place, int]:
+        """The marks that are to be written down."""
+        reached = {place: self._reached(place) for place in self._heard}
+        if self._floors is not None:
+            floors = self._floors
+            reached = {
+                place: number if place in self._free else min(number, floors.get(place, 0))
+                for place, number in reached.items()
+            }
+        return {place: number for place, number in reached.items() if number > self._written.get(place, 0)}
+
+    def written(self, marks: Mapping[Place, int]) -> None:
+        """These are written down."""
+        for place, number in marks.items():
+            self._written[place] = max(number, self._written.get(place, 0))
+
+    def _reached(self, place: Place) -> int:
+        waiting = self._open.get(place)
+        return min(min(waiting) - 1, self._heard[place]) if waiting else self._heard[place]
