@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     add("migrate", "Bring the database to the newest schema.", "bise migrate")
     ask = add("ask", "Ask one question from the terminal.", 'bise ask "What is on this picture?" --image photo.png')
     ask.add_argument("text", metavar="TEXT", help="the question; - reads it from standard input")
-    ask.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="an image to look at")
+    ask.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="an image or PDF to read")
     ask.add_argument("--model", metavar="M", help="another model than BISE_MODEL")
     ask.add_argument("--assistant", metavar="NAME", help="who answers, such as code-review or translate")
     add("models", "What can be used, what it costs, what is retired.", "bise models")

@@ -18,19 +18,26 @@ from core.ports import ChatPlatform
 from core.service import Core, open_core
 from core.settings import Settings, promised_later
 from core.store.serve_lock import ServeLock
+from migrations import queue_schema
 
 _log = structlog.get_logger()
 ROLES = ("slack", "discord", "worker", "reports", "web")
 DRAIN_SECONDS = 20.0  # that running answers are given at the end
 START_SECONDS = 20.0  # that platforms are given at the start, before the rest goes on in the background
-SWEEP_SECONDS = 30
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Adapter(ChatPlatform, Protocol):
     """What `serve` needs of a platform besides what the core needs."""
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Connects for receiving and for writing."""
+        ...
+
+    async def start_writing(self) -> None:
+        """Connects for writing and downloading only: other processes receive."""
+        ...
+
     async def stop_receiving(self) -> None: ...
     async def close(self) -> None: ...
     def not_ready(self) -> str | None: ...
@@ -42,7 +49,9 @@ class Service:
     def __init__(self, settings: Settings, roles: Sequence[str] = ROLES, patience: float | None = None) -> None:
         self._settings = settings
         self.patience = settings.drain_seconds if patience is None else patience
-        self._roles = checked(roles)
+        self._roles = checked(roles, shared=settings.postgres)
+        self._works = "worker" in self._roles
+        self._sweeping = False
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
@@ -59,27 +68,28 @@ class Service:
                 lock = ServeLock(self._settings.database_file)
                 lock.take()
                 stack.callback(lock.free)
-            self.core = open_core(self._settings)
+            self.core = open_core(self._settings, shared=self._settings.postgres)
             stack.push_async_callback(self.core.close)
             await self.core.database.check(migrations.NEWEST)
+            if self._settings.postgres:
+                await self.core.database.read(queue_schema.check)
             check_models(self.core)
             adapters = self._adapters(self.core)
             self.web = WebServer(self.core, {adapter.name: adapter.not_ready for adapter in adapters})
             for adapter in adapters:
-                if (mount := getattr(adapter, "mount", None)) is not None:
+                if adapter.name in self._roles and (mount := getattr(adapter, "mount", None)) is not None:
                     mount(self.web.app)
             await self.web.start()
             stack.push_async_callback(self.web.close)
-            scheduler = AsyncIOScheduler(timezone="UTC")
-            scheduler.add_job(self._sweep, "interval", seconds=SWEEP_SECONDS, misfire_grace_time=None, coalesce=True)
-            scheduler.start()
-            stack.callback(scheduler.shutdown, wait=False)
+            if self._works:
+                stack.callback(self._schedule().shutdown, wait=False)
             for adapter in adapters:
                 stack.push_async_callback(adapter.close)
             stack.push_async_callback(self.core.stop, self.patience)
             for adapter in adapters:
                 stack.push_async_callback(adapter.stop_receiving)
-            await self.core.start()
+            if self._works:
+                await self.core.start()
             self._connecting = asyncio.create_task(self._connect(adapters))
             stack.push_async_callback(self._stop_connecting)
             done, _ = await asyncio.wait([self._connecting], timeout=START_SECONDS)
@@ -112,11 +122,23 @@ class Service:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
 
+    def _schedule(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        often = {"seconds": self.core.sweep_every, "misfire_grace_time": None, "coalesce": True, "max_instances": 2}
+        scheduler.add_job(self._sweep, "interval", **often)
+        scheduler.start()
+        return scheduler
+
     async def _sweep(self) -> None:
+        if self._sweeping:  # the database takes its time
+            return
+        self._sweeping = True
         try:
             await self.core.sweep()
         except StoreUnavailable as error:
             _log.warning("sweep.skipped", why=str(error))
+        finally:
+            self._sweeping = False
 
     async def _connect(self, adapters: Sequence[Adapter]) -> None:
         tasks = [asyncio.create_task(self._connect_one(adapter)) for adapter in adapters]
@@ -133,9 +155,10 @@ class Service:
         tries = 0
         while True:
             try:
-                await adapter.start()
+                await (adapter.start() if adapter.name in self._roles else adapter.start_writing())
                 self.core.attach(adapter)
-                await self.core.take_up(adapter.name)
+                if self._works:
+                    await self.core.take_up(adapter.name)
                 return
             except (PlatformUnavailable, StoreUnavailable) as error:
                 wait = _RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)]
@@ -144,16 +167,18 @@ class Service:
                 await asyncio.sleep(wait)
 
     def _adapters(self, core: Core) -> list[Adapter]:
+        """Those of the platforms that are received from here, or written to: that workers and reports do."""
         adapters: list[Adapter] = []
-        if self._settings.slack_enabled and "slack" in self._roles:
+        writes = self._settings.postgres and not self._roles.isdisjoint({"worker", "reports"})
+        if self._settings.slack_enabled and (writes or "slack" in self._roles):
             from bots.slack.app import SlackAdapter
 
             adapters.append(SlackAdapter(self._settings, core))
-        if self._settings.discord_enabled and "discord" in self._roles:
+        if self._settings.discord_enabled and (writes or "discord" in self._roles):
             from bots.discord.adapter import DiscordAdapter
 
             adapters.append(DiscordAdapter(self._settings, core))
-        if not adapters:
+        if not adapters and self._roles != {"web"}:
             raise SettingsError(
                 "No chat platform is set up. Set SLACK_BOT_TOKEN=xoxb-… and SLACK_APP_TOKEN=xapp-…, or DISCORD_TOKEN, "
                 "or try `bise playground`: it needs no account."
@@ -172,12 +197,14 @@ def check_models(core: Core) -> None:
         ) from error
 
 
-def checked(roles: Sequence[str]) -> frozenset[str]:
-    """The roles, if they can be run. Raises WrongUse."""
+def checked(roles: Sequence[str], *, shared: bool) -> frozenset[str]:
+    """The roles, if they can be run; `shared`: other processes may have the others. Raises WrongUse."""
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
         raise WrongUse(f"{unknown[0]!r} is not a role. Roles are {', '.join(ROLES)}.")
-    if "worker" not in roles:
+    if not roles:
+        raise WrongUse(f"--roles names none. Roles are {', '.join(ROLES)}.")
+    if "worker" not in roles and not shared:
         raise WrongUse("On SQLite one process does everything, so --roles must name worker: --roles slack,worker")
     return frozenset(roles)
 

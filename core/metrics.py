@@ -56,7 +56,7 @@ class Metrics:
     def called(self, call: Call) -> None:
         """Counts one call as the ledger has it."""
         self._calls.labels(call.home, call.model, call.outcome).inc()
-        self.model_trouble = None if call.outcome in ("ok", "stopped", "abandoned") else call.outcome
+        self.model_trouble = None if call.outcome in ("ok", "tool_calls", "stopped", "abandoned") else call.outcome
         self._tokens.labels(call.home, call.model, "prompt").inc(call.tokens.prompt_tokens)
         self._tokens.labels(call.home, call.model, "completion").inc(call.tokens.completion_tokens)
         self._tokens.labels(call.home, call.model, "cached").inc(call.tokens.cached_tokens)

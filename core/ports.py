@@ -8,7 +8,10 @@ from typing import Protocol
 
 from core.chat import ChatRequest, Delta
 from core.errors import PlatformError
-from core.messages import Answer, Attachment, Post, ReplyOrder, WorkspaceKey
+from core.messages import Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
+from core.store.database import Connection
+
+OWNER = "owner"  # whom `ChatPlatform.tell` finds by itself: the person to whom the platform says that the bot belongs
 
 
 class Clock(Protocol):
@@ -115,18 +118,42 @@ class ChatPlatform(Protocol):
         """Reads a file, `limit` bytes at most. Raises AttachmentError."""
         ...
 
+    async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:
+        """Says one sentence outside of any turn, in the channel of that id; `privately`: to the person of that id.
+
+        OWNER, always told privately, is whoever the platform says that the bot belongs to. Raises PlatformError;
+        PlatformUnavailable where it is worth another try.
+        """
+        ...
+
 
 class TurnQueue(Protocol):
-    """Turns to run: in order within a conversation, side by side otherwise."""
+    """Turns to run: in order within a line, which is mostly a conversation, side by side otherwise."""
 
-    def put(self, turn: int, conversation: int) -> None:
+    @property
+    def length(self) -> int:
+        """Turns that wait or run, as far as is known here."""
+        ...
+
+    def defer(self, connection: Connection, platform: str, turn: int, line: int) -> None:
+        """Queues a turn in the transaction that makes it, with its line's row locked. Raises StoreUnavailable."""
+        ...
+
+    def put(self, turn: int, line: int) -> None:
         """Makes a committed turn known. Calling twice is harmless."""
         ...
 
     async def start(self, run: Callable[[int], Awaitable[float | None]]) -> None:
-        """Runs what was put and whatever will be; `run` gives the seconds after which a turn is to be run again."""
+        """Runs what was put and whatever will be; `run` gives the seconds after which a turn is to be run again.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def stop(self, patience: float) -> None:
         """Takes no more turns; waits `patience` seconds for the running ones, then cancels them."""
+        ...
+
+    async def idle(self) -> None:
+        """Returns when nothing waits or runs."""
         ...

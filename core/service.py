@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import structlog
-
 from core.clock import SystemClock
 from core.messages import (
     Accepted,
@@ -21,7 +19,7 @@ from core.mistral.catalogue import Catalogue
 from core.mistral.client import MistralClient
 from core.mistral.providers import configured
 from core.mistral.providers.provider import Provider
-from core.ports import ChatPlatform, Clock, LanguageModel
+from core.ports import ChatPlatform, Clock, LanguageModel, TurnQueue
 from core.reports import figures
 from core.settings import Settings
 from core.store import conversations, ledger, turns, workspaces
@@ -37,12 +35,12 @@ from core.turns.controls import Controls
 from core.turns.estimate import TokenEstimate
 from core.turns.images import Images
 from core.turns.lease import Leases
-from core.turns.local_queue import LocalQueue
 from core.turns.names import Names
+from core.turns.queues import open_queue, recovery_of
+from core.turns.recovery import Recovery
 from core.turns.routes import Routes
 from core.turns.run import Runner
-
-_log = structlog.get_logger()
+from core.turns.telling import Telling, TroubleNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +52,16 @@ class Parts:
     catalogue: Catalogue
     choice: ModelChoice
     choices: Choices
-    queue: LocalQueue
+    queue: TurnQueue
+    recovery: Recovery
     controls: Controls
     acceptance: Acceptance
+    pictures: Images
     billing: Billing
     runner: Runner
     platforms: dict[str, ChatPlatform]
+    telling: Telling
+    news: TroubleNews
     clock: Clock
     metrics: Metrics
 
@@ -108,50 +110,52 @@ class Core:
         return self._parts.metrics
 
     @property
-    def queue(self) -> LocalQueue:
+    def telling(self) -> Telling:
+        return self._parts.telling
+
+    @property
+    def queue(self) -> TurnQueue:
         return self._parts.queue
+
+    @property
+    def sweep_every(self) -> float:
+        """Seconds from one sweep to the next."""
+        return self._parts.recovery.every
 
     def attach(self, platform: ChatPlatform) -> None:
         """Makes a platform known, before `start`."""
         self._parts.platforms[platform.name] = platform
 
     async def start(self, *, take_up: bool = True) -> None:
-        """Begins to run turns, unfinished ones of the platforms attached so far first.
+        """Begins to run turns, unfinished ones of the platforms attached so far first. Raises StoreUnavailable.
 
-        `take_up` is for the one process that holds the ServeLock: what is running is then nobody else's.
+        `take_up` is not for a process beside the one that holds the ServeLock: what is running there is not ours.
         """
         if take_up:
             await self.take_up(*self._parts.platforms)
         await self.queue.start(self._parts.runner.run)
 
     async def take_up(self, *platforms: str) -> None:
-        """Goes on with what an earlier process left unfinished on these platforms, oldest first."""
-        unfinished = await self.database.write(lambda connection: turns.take_up(connection, platforms))
-        if unfinished:
-            _log.info("turns.taken_up", count=len(unfinished))
-        for turn, conversation in unfinished:
-            self.queue.put(turn, conversation)
+        """Runs turns of these platforms from now on, first what an earlier process left unfinished."""
+        await self._parts.recovery.take_up(platforms)
 
     async def sweep(self) -> None:
         """Takes up whatever lies about: turns that no queue knows, running ones that nobody runs, unpaid calls.
 
-        Only for the one process that holds the ServeLock: what is running is then ours, or nobody's.
+        Raises StoreUnavailable.
         """
-        platforms = tuple(self._parts.platforms)
-        running = await self.database.read(lambda connection: turns.running(connection, platforms))
-        if lost := [turn for turn in running if not self.queue.knows(turn)]:
-            _log.warning("turns.lost", count=len(lost))
-            await self.database.write(lambda connection: turns.take_back(connection, lost))
-        for turn, conversation in await self.database.read(lambda connection: turns.queued(connection, platforms)):
-            self.queue.put(turn, conversation)
+        await self._parts.recovery.sweep(tuple(self._parts.platforms))
         await self._parts.billing.pay_all()
 
     async def stop(self, patience: float = 20.0) -> None:
         """Runs no more turns, waits for those under way, gives the rest back."""
         await self.queue.stop(patience)
+        await self._parts.news.aclose()  # the platforms are closed next
 
     async def close(self) -> None:
         await self._parts.routes.aclose()
+        await self._parts.news.aclose()
+        await self._parts.pictures.aclose()
         await self.database.close()
 
     async def expire(self, platform: str) -> None:
@@ -219,10 +223,13 @@ def home_of(settings: Settings) -> Provider:
     return configured.provider(settings)
 
 
-def open_core(settings: Settings, *, clock: Clock | None = None, model: LanguageModel | None = None) -> Core:
+def open_core(
+    settings: Settings, *, clock: Clock | None = None, model: LanguageModel | None = None, shared: bool = False
+) -> Core:
     """Puts the parts together; nothing is connected yet. Raises SettingsError, StoreUnavailable.
 
-    `model`: what answers instead of the home that the settings name.
+    `model`: what answers instead of the home that the settings name. `shared`: several processes run turns together,
+    which then wait in PostgreSQL; else what is asked here is run here.
     """
     clock = clock or SystemClock()
     catalogue = Catalogue.load(settings.catalogue_file)
@@ -232,9 +239,12 @@ def open_core(settings: Settings, *, clock: Clock | None = None, model: Language
     choice = ModelChoice(settings, catalogue, clock, routes.home)
     names = Names(settings, catalogue, assistants, clock, routes.home)
     choices = Choices(names, database, clock)
-    queue = LocalQueue(settings.max_concurrent_turns)
-    controls = Controls(settings, database, clock)
+    queue = open_queue(settings, database, shared=shared)
+    controls = Controls(settings, database, clock, queue)
     platforms: dict[str, ChatPlatform] = {}
+    telling = Telling(settings, platforms, clock)
+    news = TroubleNews(telling)
+    routes.on_trouble = news.changed
     metrics = Metrics(waiting=lambda: queue.length)
     estimate = TokenEstimate()
     billing = Billing(settings, database, estimate, clock, metrics)
@@ -250,11 +260,15 @@ def open_core(settings: Settings, *, clock: Clock | None = None, model: Language
         choice,
         choices,
         queue,
+        recovery_of(queue, database, runner.leases),
         controls,
         acceptance,
+        pictures,
         billing,
         runner,
         platforms,
+        telling,
+        news,
         clock,
         metrics,
     )

@@ -25,6 +25,7 @@ from core.messages import (
     Attachment,
     ConversationKind,
     IncomingMessage,
+    Notice,
     Person,
     Post,
     ReplyOrder,
@@ -175,6 +176,7 @@ class FakePlatform:
     """A platform whose replies are in `replies`, in the order in which they began.
 
     `failing`: what `finish` raises; `slow`: what it waits for first; `files`: what `download` gives, by url.
+    `said`: what was told outside of turns, to whom, and whether privately; `deaf`: what `tell` raises before, in order.
     """
 
     def __init__(self, name: str = "slack") -> None:
@@ -184,6 +186,8 @@ class FakePlatform:
         self.slow: asyncio.Event | None = None
         self.files: dict[str, bytes | AttachmentError | RuntimeError] = {}
         self.downloads: list[str] = []
+        self.said: list[tuple[str, Notice, bool]] = []
+        self.deaf: list[PlatformError] = []
 
     @property
     def name(self) -> str:
@@ -201,6 +205,11 @@ class FakePlatform:
         if len(found) > limit:
             raise AttachmentError("too_large", attachment.name)
         return found
+
+    async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:
+        if self.deaf:
+            raise self.deaf.pop(0)
+        self.said.append((to, notice, privately))
 
     @property
     def answers(self) -> list[Answer | None]:

@@ -60,6 +60,11 @@ class ServeProcess:
                     raise AssertionError(f"serve ended with {self._process.returncode}: {self.log[-2000:]}")
                 await asyncio.sleep(0.02)
 
+    def send(self, number: signal.Signals) -> None:
+        """Sends the signal, if the process lives."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends the signal and waits; returns the exit status."""
         assert self._process is not None

@@ -13,17 +13,21 @@ from bots.discord import controls, words
 from bots.discord.acknowledgement import Acknowledgement
 from bots.discord.admission import Admission
 from bots.discord.attachments import Downloads
+from bots.discord.catch_up import Accept, CatchUp
 from bots.discord.client import BotClient
-from bots.discord.connection import Connection
+from bots.discord.connection import final
+from bots.discord.gateway import Gateway
 from bots.discord.inbound import Self, to_message
 from bots.discord.outbound import Outbound
 from bots.discord.reply import DiscordReply
 from bots.discord.rest import Rest
-from bots.replies import TRAINING_NOTE
-from core.errors import SettingsError, StoreUnavailable
-from core.messages import Attachment, IncomingMessage, ReplyOrder, WorkspaceKey
+from bots.discord.shards import AllShards, Shard, Shards
+from bots.replies import TRAINING_NOTE, sentence
+from core.errors import PlatformError, SettingsError, StoreUnavailable
+from core.messages import Attachment, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 from core.settings import Settings
+from core.turns.catching_up import CatchingUp
 
 if TYPE_CHECKING:
     from core.service import Core
@@ -33,11 +37,16 @@ _log = structlog.get_logger()
 
 
 class DiscordAdapter:
-    """A ChatPlatform of the core, and what brings it messages."""
+    """A ChatPlatform of the core, and what brings it messages.
+
+    `shards`: how several processes share in the gateway; without it this one has all of it.
+    """
 
     name = "discord"
 
-    def __init__(self, settings: Settings, core: Core, rest: Rest | None = None) -> None:
+    def __init__(
+        self, settings: Settings, core: Core, rest: Rest | None = None, *, shards: Shards | None = None
+    ) -> None:
         if settings.discord_token is None:
             raise SettingsError("DISCORD_TOKEN is missing. Set DISCORD_TOKEN=… to the bot's token.")
         self.core = core
@@ -46,41 +55,67 @@ class DiscordAdapter:
         self._admins = frozenset(
             person.removeprefix("discord:") for person in settings.admins if person.startswith("discord:")
         )
-        self._outbound = Outbound(self.rest)
+        # On PostgreSQL any process may run the turn of a question that came in here.
+        self._outbound = Outbound(self.rest, alone=not settings.postgres)
         self._downloads = Downloads(settings.discord_api_url)
         self.admission = Admission(settings.allowed_workspaces, self.rest, self._outbound)
         self.notes = (TRAINING_NOTE,) if settings.mistral_plan == "experiment" else ()
-        self._connection = Connection(settings, token, self.rest, self)
+        self._gateway = Gateway(settings, self.rest, self, shards or AllShards())
+        self._writing = False
+        self._bot = 0  # its id, once it is known
         self._hearing: set[asyncio.Task[Any]] = set()
+        missed = CatchingUp.of(self.name, core)
+        self._catch_up = CatchUp(missed, self.rest, self._hear_missed) if missed is not None else None
 
     @property
     def message_content(self) -> bool:
         """Whether messages can be read that do not concern the bot."""
-        return self._connection.message_content
+        return self._gateway.content.granted
 
     @property
     def client(self) -> BotClient:
-        """discord.py's client of the moment: each connection has its own."""
-        return self._connection.client
+        """discord.py's client of the lowest shard here, at the moment: each connection has its own."""
+        return self._gateway.client
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """The gateway's shards that this process holds."""
+        return self._gateway.shards
 
     @property
     def bot(self) -> Self:
-        user = self.client.user
-        return Self(user.id if user else 0, self._admins)
+        self._bot = self._gateway.bot or self._bot
+        return Self(self._bot, self._admins)
 
     async def start(self) -> None:
-        """Returns once Discord sends events; after a failure it can be called again.
+        """Returns once Discord sends events, or other processes hold all shards; after a failure call it again.
 
-        Raises TokenRevoked, SettingsError, PlatformUnavailable, with one line.
+        Raises TokenRevoked, SettingsError, PlatformUnavailable, with one line; StoreUnavailable.
         """
-        await self._connection.open()
+        if self._catch_up is not None:
+            self._catch_up.start()
+        await self._gateway.open()
+
+    async def start_writing(self) -> None:
+        """Returns when answers can be written and files read, without a gateway; after a failure call it again.
+
+        Raises TokenRevoked and PlatformUnavailable, with one line.
+        """
+        try:
+            self._bot = int((await self.rest.patiently("GET", "/users/@me"))["id"])
+        except PlatformError as error:
+            raise final(error) or error from error
+        self._writing = True
+        _log.info("discord.ready_to_write")
 
     async def stop_receiving(self) -> None:
         """Hears no more; what was heard is stored when this returns. Answers can still be written."""
-        await self._connection.hang_up()
+        await self._gateway.hang_up()
         if self._hearing:
             await asyncio.wait(self._hearing, timeout=5)
-        await self._connection.close()
+        if self._catch_up is not None:
+            await self._catch_up.close()
+        await self._gateway.close()
 
     async def close(self) -> None:
         await self.stop_receiving()
@@ -89,8 +124,8 @@ class DiscordAdapter:
         await self.rest.close()
 
     def not_ready(self) -> str | None:
-        """Why Discord sends no events at the moment; None while it does."""
-        down = self._connection.down
+        """Why Discord sends no events at the moment; None while it does, or where none are wanted."""
+        down = None if self._writing else self._gateway.down
         return f"Discord: {down}" if down is not None else None
 
     def reply(self, order: ReplyOrder, posts: PostLog) -> DiscordReply:
@@ -100,33 +135,58 @@ class DiscordAdapter:
         """Raises AttachmentError."""
         return await self._downloads.read(attachment, limit)
 
+    async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:
+        """Raises PlatformError."""
+        await self._outbound.tell_of(to, sentence(notice, platform="discord"), privately=privately)
+
     def expect(self, interaction: int, acknowledgement: Acknowledgement) -> bool:
-        return self._outbound.acknowledgements.setdefault(str(interaction), acknowledgement) is acknowledgement
+        return self._outbound.expect(interaction, acknowledgement)
 
     def forget(self, interaction: int) -> None:
-        self._outbound.acknowledgements.pop(str(interaction), None)
+        self._outbound.forget(str(interaction))
 
     async def hear(self, message: discord.Message) -> None:
-        """Stores a message that may concern the bot."""
+        """Stores a message that may concern the bot; one that could not be stored is caught up with."""
+        if self._catch_up is None:
+            await self._hear(message)
+            return
+        self._catch_up.began(message)
+        stored = True
+        try:
+            stored = await self._hear(message)
+        finally:
+            self._catch_up.ended(message, stored=stored)
+
+    async def _hear(self, message: discord.Message) -> bool:
+        """Whether nothing of it is left to be stored."""
         heard = to_message(message, self.bot)
         if heard is None:
-            return
+            return True
         if message.guild is not None and not self.admission.admits(message.guild.id):
             if heard.mentioned:
                 await self.tracked(self.admission.turn_away(message.guild.id, heard.channel, heard.source_id))
-            return
+            return True
         try:
-            await self.tracked(self._accept(heard))
+            await self.tracked(self._accept(heard, self.core.accept))
         except StoreUnavailable:
             _log.exception("message_not_stored", message=heard.source_id)
             if heard.mentioned or message.guild is None:
-                await self._outbound.tell(heard.channel, heard.source_id, words.say("store_unavailable"))
+                name = "store_unavailable" if self._catch_up is None else "stored_later"
+                await self._outbound.tell(heard.channel, heard.source_id, words.say(name))
+            return False
+        return True
 
-    async def _accept(self, heard: IncomingMessage) -> None:
+    async def _hear_missed(self, message: discord.Message, accept: Accept) -> None:
+        """Stores, by `accept`, a message that was fetched later. Raises StoreUnavailable."""
+        heard = to_message(message, self.bot)
+        if heard is not None and (message.guild is None or self.admission.admits(message.guild.id)):
+            await self.tracked(self._accept(heard, accept))
+
+    async def _accept(self, heard: IncomingMessage, accept: Accept) -> None:
         waiting = self._outbound.waiting
         waiting.expect(heard.source_id)
         try:
-            accepted = await self.core.accept(heard)
+            accepted = await accept(heard)
             if accepted.outcome == "turn":
                 waiting.begin(heard.source_id, heard.channel)
         finally:
@@ -134,10 +194,25 @@ class DiscordAdapter:
 
     async def joined(self, guild: discord.Guild) -> None:
         """The bot was added to a server."""
+        if self._catch_up is not None:
+            self._catch_up.joined(guild)
         await self.tracked(self.admission.joined(guild))
 
+    def session_began(self) -> None:
+        """Told by a shard's client that it has a new session: what was said since the last one is missing."""
+        if self._catch_up is not None:
+            self._catch_up.session_began()
+
+    def session_ready(self, client: BotClient) -> None:
+        """Told by it once it knows its servers."""
+        if self._catch_up is not None:
+            self._catch_up.session_ready(client)
+
     async def press(self, interaction: discord.Interaction, control: str) -> None:
-        await self.tracked(controls.press(interaction, control, self.core, self.bot))
+        if self._catch_up is not None and self._catch_up.owns(control):
+            await self.tracked(self._catch_up.press(interaction, control, self.bot))
+        else:
+            await self.tracked(controls.press(interaction, control, self))
 
     async def tracked(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` gives; `stop_receiving` waits for it."""
@@ -146,6 +221,6 @@ class DiscordAdapter:
         task.add_done_callback(self._hearing.discard)
         return await asyncio.shield(task)
 
-    def connected(self, *, now: bool) -> None:
-        """Told by the client when the gateway came up or went down."""
-        self._connection.told(up=now)
+    def connected(self, shard: Shard, *, now: bool) -> None:
+        """Told by a shard's client when its events begin to come, or cease for a while."""
+        _log.info("discord.shard_up" if now else "discord.shard_down", shard=shard.number, count=shard.count)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import discord
 
 from bots.discord.rest import Rest
+from bots.discord.shards import Allowance, allowance
 from bots.findings import Finding
-from core.errors import PlatformError, TokenRevoked
+from core.errors import PlatformError, PlatformUnavailable, TokenRevoked
 from core.settings import Settings
 
 _PORTAL = "https://discord.com/developers/applications"
@@ -31,6 +32,7 @@ async def check(settings: Settings) -> list[Finding]:
         try:
             user = await rest.patiently("GET", "/users/@me")
             application = await rest.patiently("GET", "/applications/@me")
+            allowed = await allowance(rest)
         except TokenRevoked:
             mend = f"Take a new one at {_PORTAL}, Bot, Reset Token, and set DISCORD_TOKEN to it."
             return [Finding(False, "Discord refuses DISCORD_TOKEN", mend)]
@@ -38,7 +40,13 @@ async def check(settings: Settings) -> list[Finding]:
             mend = "Check that this machine reaches discord.com (DISCORD_API_URL, firewall), and try again."
             return [Finding(False, f"Discord could not be asked: {error}", mend)]
     bot = f"Discord knows the bot as {user.get('username', '?')} ({user.get('id', '?')})"
-    return [Finding(True, bot), _content(application), _public(application, settings), _invitation(application)]
+    return [
+        Finding(True, bot),
+        _content(application),
+        _sessions(allowed),
+        _public(application, settings),
+        _invitation(application),
+    ]
 
 
 def invite_link(application: str) -> str:
@@ -58,6 +66,17 @@ def _content(application: dict[str, object]) -> Finding:
         "The message content intent is off: only mentions, replies, direct messages and commands can be read",
         f"Switch it on at {_PORTAL}, Bot, Privileged Gateway Intents, Message Content Intent.",
     )
+
+
+def _sessions(allowed: Allowance) -> Finding:
+    shards = "one shard" if allowed.shards == 1 else f"{allowed.shards} shards"
+    try:
+        allowed.spend()
+    except PlatformUnavailable as error:
+        mend = "Look for what restarts the bot again and again: each start costs one session a shard."
+        return Finding(False, str(error).rstrip("."), mend)
+    left = "" if allowed.remaining is None else f", and {allowed.remaining} more sessions for now"
+    return Finding(True, f"Discord gives the bot {shards} of its gateway{left}")
 
 
 def _public(application: dict[str, object], settings: Settings) -> Finding:

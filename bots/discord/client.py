@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import discord
@@ -14,13 +17,23 @@ from discord.http import Route
 from bots.discord.commands import Desk, command_tree
 from bots.discord.controls import control_of
 from bots.discord.rest import Rest
+from bots.discord.shards import Shard
 from core.settings import Settings
 
 # READY is told this long after the last server came in; nothing waits for their members.
 _GUILDS_COME_WITHIN = 0.2
 _DISCORD = "https://discord.com/api/v10"
 _NEEDED = {"READY", "RESUMED"}  # without these there is no connection
+# Seconds that Discord wants between the loss of a session and the IDENTIFY of the next.
+_INVALIDATED = (1.0, 5.0)
 _log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class MessageContent:
+    """Whether Discord grants the intent to read all messages; found out by the first connection, true for all."""
+
+    granted: bool = True
 
 
 class Ears(Desk, Protocol):
@@ -28,14 +41,27 @@ class Ears(Desk, Protocol):
 
     async def hear(self, message: discord.Message) -> None: ...
     async def press(self, interaction: discord.Interaction, control: str) -> None: ...
-    def connected(self, *, now: bool) -> None: ...
+    def connected(self, shard: Shard, *, now: bool) -> None: ...
     async def joined(self, guild: discord.Guild) -> None: ...
+    def session_began(self) -> None: ...
+    def session_ready(self, client: BotClient) -> None: ...
 
 
 class BotClient(discord.Client):
-    """Hears messages and presses; commands come through its tree."""
+    """Hears messages and presses of one shard; commands come through its tree.
 
-    def __init__(self, ears: Ears, *, message_content: bool) -> None:
+    `told`: hears whether events come. `admit` returns when a session that was lost may be begun anew.
+    """
+
+    def __init__(
+        self,
+        ears: Ears,
+        shard: Shard,
+        *,
+        message_content: bool,
+        told: Callable[[bool], None] | None = None,
+        admit: Callable[[Shard], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__(
             intents=intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -43,16 +69,32 @@ class BotClient(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
             guild_ready_timeout=_GUILDS_COME_WITHIN,
+            shard_id=shard.number,
+            shard_count=shard.count,
         )
         # A quirk of discord.py: an event that it cannot read ends the connection, and all that would have come by it.
         parsers = self._connection.parsers
         for event in parsers.keys() - _NEEDED:
             parsers[event] = _guarded(event, parsers[event])
         self._ears = ears
+        self._shard = shard
+        self._told = told
+        self._admit = admit
         self.tree = command_tree(self, ears)
+
+    async def on_connect(self) -> None:
+        if not self.is_closed():
+            self._ears.session_began()
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """A quirk of discord.py: it tells of READY a moment later, also when it has been closed meanwhile."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
 
     async def on_ready(self) -> None:
         self._tell(up=True)
+        if not self.is_closed():
+            self._ears.session_ready(self)
 
     async def on_resumed(self) -> None:
         self._tell(up=True)
@@ -62,7 +104,15 @@ class BotClient(discord.Client):
 
     def _tell(self, *, up: bool) -> None:
         if not self.is_closed():  # a closed client has been given up, maybe for one that is up already
-            self._ears.connected(now=up)
+            if self._told is not None:
+                self._told(up)
+            self._ears.connected(self._shard, now=up)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002
+        """The first time of a connection it was admitted before it began."""
+        if not initial and self._admit is not None:
+            await asyncio.sleep(random.uniform(*_INVALIDATED))
+            await self._admit(self._shard)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         await self._ears.joined(guild)

@@ -206,7 +206,7 @@ def command_tree(client: discord.Client, desk: Desk) -> Tree:
     @app_commands.command(name="ask", description="Ask a question; the answer streams in here")
     @app_commands.describe(
         prompt="What you want to know",
-        image="A picture to look at",
+        image="A picture or PDF to read",
         assistant="Who answers in this conversation",
         model="Which model answers in this conversation",
         private="Only you see the answer",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import structlog
+from discord.utils import snowflake_time
 
 from bots.discord import words
 from bots.discord.acknowledgement import Acknowledgement
@@ -17,10 +19,11 @@ from bots.pace import Limit
 from bots.writer import Writer
 from core.errors import PlaceForbidden, PlatformError
 from core.messages import ReplyOrder
-from core.ports import PostLog
+from core.ports import OWNER, PostLog
 
 # Seen by many bots, documented nowhere: about five writes in five seconds for a channel or an interaction.
 WRITES = Limit(5, 5.0)
+_TOKEN_LIVES = timedelta(minutes=15)  # of an interaction
 _WRITER_KEPT = 30.0  # seconds that a place's used-up calls are remembered after its last answer
 _log = structlog.get_logger()
 
@@ -28,15 +31,15 @@ _log = structlog.get_logger()
 class Outbound:
     """Opens replies.
 
-    `acknowledgements`: by interaction, those whose answer is still to come. `waiting`: questions before their turn.
+    `alone`: the answers to what came in here begin here, too. `waiting`: questions before their turn.
     """
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, *, alone: bool = True) -> None:
         self._rest = rest
-        self.acknowledgements: dict[str, Acknowledgement] = {}
+        self._acknowledgements: dict[str, Acknowledgement] = {}  # by interaction, those whose answer is still to come
         self._writers: dict[str, Writer] = {}
         self._used: dict[str, float] = {}
-        self.waiting = Waiting(rest)
+        self.waiting = Waiting(rest, alone=alone)
 
     async def close(self) -> None:
         await self.waiting.close()
@@ -52,8 +55,8 @@ class Outbound:
 
         if address.get("via") == "interaction":
             interaction = address["interaction"]
-            acknowledgement = self.acknowledgements.get(interaction)
-            defer = acknowledgement.defer if acknowledgement is not None else None
+            acknowledgement = self._acknowledgements.get(interaction)
+            defer = acknowledgement.defer if acknowledgement is not None else _deferred_elsewhere
             place = InteractionPlace(self._rest, address, ChannelPlace(self._rest, order.channel), defer)
             shown = order.asked.strip() and not place.private
             posts = AnswerPosts(order, log, place, lead=words.quote(order.asked) if shown else "")
@@ -63,7 +66,7 @@ class Outbound:
                 self._writer(order.channel if place.is_over() else address["token"]),
                 lease=log.lease,
                 failed=failed,
-                ended=lambda: self._forget(interaction),
+                ended=lambda: self.forget(interaction),
             )
         channel = ChannelPlace(self._rest, order.channel, address.get("message"))
         typing = None if order.posts else self.waiting.take_over(order.question, order.channel)
@@ -78,18 +81,46 @@ class Outbound:
 
     async def tell(self, channel: str, reply_to: str | None, sentence: str) -> bool:
         """One sentence outside of any turn; whether Discord took it."""
-        body: dict[str, object] = {"content": sentence, "allowed_mentions": NO_PINGS}
+        body: dict[str, object] = {"content": sentence}
         if reply_to is not None:
             body["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
         try:
-            await self._rest.patiently("POST", f"/channels/{channel}/messages", body, repeatable=False)
+            await self._send(channel, body)
         except PlatformError as error:
             _log.warning("sentence_not_told", channel=channel, reason=error.reason, code=error.code)
             return False
         return True
 
-    def _forget(self, interaction: str) -> None:
-        self.acknowledgements.pop(interaction, None)
+    async def tell_of(self, to: str, sentence: str, *, privately: bool) -> None:
+        """One sentence in the channel of that id, or to the person of that id or OWNER. Raises PlatformError."""
+        if to == OWNER:
+            application = await self._rest.patiently("GET", "/applications/@me")
+            team = application.get("team") or {}
+            to, privately = str(team.get("owner_user_id") or application["owner"]["id"]), True
+        channel = await self._direct(to) if privately else to
+        await self._send(channel, {"content": sentence})
+
+    async def _direct(self, person: str) -> str:
+        """The channel of direct messages with a person."""
+        opened = await self._rest.patiently("POST", "/users/@me/channels", {"recipient_id": person})
+        return str(opened["id"])
+
+    async def _send(self, channel: str, body: dict[str, object]) -> None:
+        body = body | {"allowed_mentions": NO_PINGS}
+        await self._rest.patiently("POST", f"/channels/{channel}/messages", body, repeatable=False)
+
+    def expect(self, interaction: int, acknowledgement: Acknowledgement) -> bool:
+        """An answer to this interaction comes behind this acknowledgement; False: it has another one already."""
+        over = datetime.now(UTC) - _TOKEN_LIVES
+        for old in list(self._acknowledgements):  # those that another process answered: the oldest come first
+            if snowflake_time(int(old)) > over:
+                break
+            del self._acknowledgements[old]
+        return self._acknowledgements.setdefault(str(interaction), acknowledgement) is acknowledgement
+
+    def forget(self, interaction: str) -> None:
+        """It has been answered, or never will be."""
+        self._acknowledgements.pop(interaction, None)
 
     def _writer(self, place: str) -> Writer:
         now = time.monotonic()
@@ -109,8 +140,12 @@ class Outbound:
             case _:
                 return
         try:
-            opened = await self._rest.patiently("POST", "/users/@me/channels", {"recipient_id": order.asker})
+            channel = await self._direct(order.asker)
         except PlatformError as failure:
             _log.warning("asker_not_reached", turn=order.turn, reason=failure.reason, code=failure.code)
             return
-        await self.tell(str(opened["id"]), None, sentence)
+        await self.tell(channel, None, sentence)
+
+
+async def _deferred_elsewhere() -> None:
+    """The process that received the interaction defers it, right after the commit that let the turn begin."""

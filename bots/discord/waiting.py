@@ -13,14 +13,19 @@ from core.errors import PlatformError
 
 _TYPING_LASTS = 8.0  # seconds; Discord shows it for ten
 _LONGEST_WAIT = 600.0  # seconds; a question that waits longer has been forgotten by those who asked
+_ONCE = 1.0  # seconds: shorter than one typing lasts
 _log = structlog.get_logger()
 
 
 class Waiting:
-    """Questions by id, from their arrival until their reply takes over. Nothing waits for a call made here."""
+    """Questions by id, from their arrival until their reply takes over. Nothing waits for a call made here.
 
-    def __init__(self, rest: Rest) -> None:
+    `alone`: replies begin in this process. Where they may begin in another, nobody takes over here: it types once.
+    """
+
+    def __init__(self, rest: Rest, *, alone: bool = True) -> None:
         self._rest = rest
+        self._alone = alone
         self._typing: dict[str, asyncio.Task[PlatformError | None] | None] = {}
 
     def expect(self, question: str) -> None:
@@ -31,7 +36,9 @@ class Waiting:
         """It is stored and has a turn: types until its reply begins."""
         if self._typing.get(question, _GONE) is not None:
             return
-        task = asyncio.create_task(_until_refused(ChannelPlace(self._rest, channel)))
+        task = asyncio.create_task(
+            _until_refused(ChannelPlace(self._rest, channel), _LONGEST_WAIT if self._alone else _ONCE)
+        )
         self._typing[question] = task
         task.add_done_callback(lambda _: self._drop(question, task))
 
@@ -43,7 +50,11 @@ class Waiting:
     def take_over(self, question: str, channel: str) -> asyncio.Task[PlatformError | None]:
         """Its turn begins: what types on until it is cancelled. Its result is why it may not type, if that is so."""
         typing = self._typing.pop(question, None)
-        return typing or asyncio.create_task(_until_refused(ChannelPlace(self._rest, channel)))
+        if typing is not None and self._alone:
+            return typing
+        if typing is not None:
+            typing.cancel()
+        return asyncio.create_task(_until_refused(ChannelPlace(self._rest, channel), _LONGEST_WAIT))
 
     async def close(self) -> None:
         tasks = [task for task in self._typing.values() if task is not None]
@@ -60,10 +71,10 @@ class Waiting:
 _GONE = object()
 
 
-async def _until_refused(channel: ChannelPlace) -> PlatformError | None:
+async def _until_refused(channel: ChannelPlace, longest: float) -> PlatformError | None:
     """Types for as long as it is let; gives why it may not, None when it has typed for too long."""
     try:
-        async with asyncio.timeout(_LONGEST_WAIT):
+        async with asyncio.timeout(longest):
             while True:
                 try:
                     await channel.type()

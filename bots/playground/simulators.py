@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,12 +20,15 @@ HOST = "127.0.0.1"
 
 
 class Simulators:
-    """Both platforms on one port (0: a free one). Mount whatever else belongs there on `app` before entering."""
+    """Both platforms on one port (0: a free one). Mount whatever else belongs there on `app` before entering.
 
-    def __init__(self, port: int = 0) -> None:
+    `clock` gives epoch seconds, the same for both.
+    """
+
+    def __init__(self, port: int = 0, clock: Callable[[], float] = time.time) -> None:
         self._port = port
-        self.slack = SlackSimulator()
-        self.discord = DiscordSimulator()
+        self.slack = SlackSimulator(clock=clock)
+        self.discord = DiscordSimulator(clock=clock)
         self.app = web.Application(client_max_size=64 * 1024 * 1024)
         self.slack.mount(self.app)
         self.discord.mount(self.app)

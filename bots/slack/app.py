@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable
+from dataclasses import replace
 
 import aiohttp
 import httpx
@@ -10,20 +12,25 @@ import structlog
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
+from bots.replies import sentence
 from bots.slack.api import web_client
+from bots.slack.blocks import escaped
+from bots.slack.catch_up import CatchUp
 from bots.slack.listeners import Listeners
 from bots.slack.manifest import EVENTS_PATH, SCOPES
 from bots.slack.ports import Core
 from bots.slack.private import PrivateReply
 from bots.slack.reply import SlackReply
+from bots.slack.signs import Signs
 from bots.slack.sockets import SocketMode
 from bots.slack.webhook import Webhook
 from bots.slack.workspace import SlackWorkspace
 from bots.writer import RateLimited
-from core.errors import AttachmentError, PlaceForbidden, PlatformUnavailable, SettingsError, TokenRevoked
-from core.messages import Attachment, ConversationKind, ReplyOrder, WorkspaceKey
-from core.ports import PostLog, Reply
+from core.errors import AttachmentError, PlaceForbidden, PlaceGone, PlatformUnavailable, SettingsError, TokenRevoked
+from core.messages import Attachment, ConversationKind, Notice, ReplyOrder, WorkspaceKey
+from core.ports import OWNER, PostLog, Reply
 from core.settings import Settings
+from core.turns.catching_up import CatchingUp
 
 API_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 DOWNLOAD_TIMEOUT = httpx.Timeout(10)
@@ -43,13 +50,22 @@ class SlackAdapter:
         self._app: AsyncApp | None = None
         self._socket: SocketMode | None = None
         self._listeners: Listeners | None = None
+        self._catch_up: CatchUp | None = None
+        self._writing = False
         self._open = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
         """Returns when messages come in. Raises SettingsError, TokenRevoked or PlatformUnavailable, in one line."""
-        settings = self._settings
+        await self._or_close(self._connect(self._settings))
+
+    async def start_writing(self) -> None:
+        """Returns when answers can be written and files read, though no message comes in. Raises as `start` does."""
+        await self._or_close(self._connect_to_write(self._settings))
+        self._writing = True
+
+    async def _or_close(self, connecting: Awaitable[object]) -> None:
         try:
-            await self._connect(settings)
+            await connecting
         except TokenRevoked as error:
             await self.close()
             raise TokenRevoked(
@@ -62,26 +78,42 @@ class SlackAdapter:
             await self.close()
             raise
 
-    async def _connect(self, settings: Settings) -> None:
+    async def _connect_to_write(self, settings: Settings) -> aiohttp.ClientSession:
+        """The workspace, by the Web API alone; the session that its calls share."""
         if settings.slack_bot_token is None:
             raise SettingsError("SLACK_BOT_TOKEN is not set. Example: SLACK_BOT_TOKEN=xoxb-…")
         session = await self._open.enter_async_context(aiohttp.ClientSession(timeout=API_TIMEOUT))
         http = await self._open.enter_async_context(httpx.AsyncClient(timeout=DOWNLOAD_TIMEOUT))
         token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
         workspace = await SlackWorkspace.open(token, url, session, http)
+        if settings.postgres:
+            # Any process may run the turn: the sign cannot wait to see whether its reply begins, it would come late.
+            workspace = replace(workspace, signs=Signs(workspace.api, workspace.writer, patience=0.0))
         self._open.push_async_callback(workspace.close)
         self._workspaces[workspace.bot.team] = workspace
         if missing := sorted(set(SCOPES) - workspace.scopes):
             log.warning("slack.scopes_missing", team=workspace.bot.team, scopes=missing)
+        log.info("slack.ready_to_write", team=workspace.bot.team)
+        return session
+
+    async def _connect(self, settings: Settings) -> None:
+        session = await self._connect_to_write(settings)
+        url = settings.slack_api_url
         admins = frozenset(who.removeprefix("slack:") for who in settings.admins if who.startswith("slack:"))
         secret = settings.slack_signing_secret
-        self._listeners = listeners = Listeners(self._core, self._find, admins, settings)
+        missed = CatchingUp.of(self.name, self._core)
+        self._listeners = listeners = Listeners(self._core, self._find, admins, settings, missed)
+        if missed is not None:
+            self._catch_up = CatchUp(missed, self._workspaces, listeners.take_missed, lambda: self.not_ready() is None)
+            self._catch_up.start()
         app = listeners.bolt(web_client(url, session), secret.get_secret_value() if secret else "")
         if settings.slack_app_token is not None:
             self._socket = SocketMode(app, web_client(url, session, settings.slack_app_token.get_secret_value()))
             await self._open_socket(self._socket)
         self._app = app
-        log.info("slack.ready", team=workspace.bot.team, mode="socket" if self._socket else "http")
+        if self._catch_up is not None:
+            self._catch_up.look()
+        log.info("slack.ready", teams=sorted(self._workspaces), mode="socket" if self._socket else "http")
 
     async def _open_socket(self, socket: SocketMode) -> None:
         try:
@@ -98,16 +130,22 @@ class SlackAdapter:
         if self._socket is not None:
             socket, self._socket = self._socket, None
             await socket.close()
+        if self._catch_up is not None:
+            catch_up, self._catch_up = self._catch_up, None
+            await catch_up.close()
 
     async def close(self) -> None:
         await self.stop_receiving()
         if self._listeners is not None:
             await self._listeners.close()
         self._workspaces.clear()
+        self._writing = False
         await self._open.aclose()
 
     def not_ready(self) -> str | None:
-        """Why no message can come in; None when one can."""
+        """Why no message can come in; None when one can, or where none is wanted."""
+        if self._writing:
+            return None
         if self._app is None:
             return "slack: not started"
         if self._socket is not None and not self._socket.is_connected:
@@ -137,6 +175,28 @@ class SlackAdapter:
         if known is None:
             raise AttachmentError("unavailable", attachment.name)
         return await known.files.read(attachment, limit)
+
+    async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:  # noqa: ARG002
+        """In the workspace that knows `to`, the id of a channel or a person: Slack tells the two apart by themselves.
+
+        Raises PlatformError. Slack says of nobody that the bot belongs to them.
+        """
+        if to == OWNER:
+            raise PlaceGone("Slack tells no owner", code="owner_unknown")
+        if not self._workspaces:
+            raise PlatformUnavailable("slack is not connected", code="not_installed")
+        message = {"channel": to, "text": escaped(sentence(notice, platform="slack"))}
+        refusals: list[PlaceGone] = []
+        for workspace in self._workspaces.values():
+            try:
+                await workspace.api.call("chat.postMessage", message)
+            except PlaceGone as error:  # it may be another workspace's
+                refusals.append(error)
+            except RateLimited as error:
+                raise PlatformUnavailable("chat.postMessage: rate limited", code="ratelimited") from error
+            else:
+                return
+        raise refusals[-1]
 
     def _find(self, team: str | None, enterprise: str | None) -> SlackWorkspace | None:
         # On Enterprise Grid a command names the team of the channel it was given in, which may be a sister.

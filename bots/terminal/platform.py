@@ -8,7 +8,7 @@ from typing import TextIO
 
 from bots import replies
 from core.errors import AttachmentError, PlatformError
-from core.messages import LOCAL, Answer, Attachment, Post, ReplyOrder, WorkspaceKey
+from core.messages import LOCAL, Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 
 
@@ -41,7 +41,11 @@ class TerminalPlatform:
             self._out.write(printable(text))
             self._out.flush()
 
-    def tell(self, text: str) -> None:
+    async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:  # noqa: ARG002
+        """Whoever sits here is told."""
+        self.remark(replies.sentence(notice) + "\n")
+
+    def remark(self, text: str) -> None:
         if not self._quiet:
             self._err.write(text)
             self._err.flush()
@@ -59,7 +63,7 @@ class TerminalReply:
         if not self._began and sys.stderr.isatty():
             self._clear()
             self._status = f"Bise {replies.status_text(name, count)}"
-            self._platform.tell(self._status)
+            self._platform.remark(self._status)
 
     def write(self, text: str) -> None:
         self._clear()
@@ -73,7 +77,7 @@ class TerminalReply:
         if answer.text and not answer.text.endswith("\n"):
             self._platform.show("\n")
         for notice in answer.notices:
-            self._platform.tell(replies.sentence(notice) + "\n")
+            self._platform.remark(replies.sentence(notice) + "\n")
         self._platform.answer = answer
 
     async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
@@ -87,7 +91,7 @@ class TerminalReply:
 
     def _clear(self) -> None:
         if self._status:
-            self._platform.tell("\r" + " " * len(self._status) + "\r")
+            self._platform.remark("\r" + " " * len(self._status) + "\r")
             self._status = ""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, and_, bindparam, case, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, update
 
 from core.messages import Attachment, ConversationKind, IncomingMessage
-from core.store import tables
+from core.store import documents, tables
 from core.store.database import Connection
+from core.store.documents import Page
 
 _conversation = tables.Conversation.__table__  # type: ignore[attr-defined]
 _message = tables.Message.__table__  # type: ignore[attr-defined]
@@ -18,8 +19,6 @@ _attachment = tables.Attachment.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 _post = tables.Post.__table__  # type: ignore[attr-defined]
 _turn = tables.Turn.__table__  # type: ignore[attr-defined]
-
-SHOWN_AT_MOST = 400  # messages read for one history; older ones are beyond any budget of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +61,53 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class StoredAttachment:
+    """A file of a message; `page` is set where it is an image of a document's page."""
+
     id: int
     message: int
     file: Attachment
     state: str
     sha256: str | None
     refusal: str | None
+    page: Page | None = None
 
 
 # Built once: to build a statement costs about as much as to run it.
-_BY_ROOT = select(_conversation).where(
+_SHOWN: tuple[ColumnElement[Any], ...] = (
+    *(_conversation.c.id, _conversation.c.workspace_id, _conversation.c.kind, _conversation.c.channel),
+    *(_conversation.c.root, _conversation.c.begun_with_bot, _conversation.c.left, _conversation.c.last_seq),
+    *(_conversation.c.history_from_seq, _conversation.c.trimmed_to_seq),
+    *(_conversation.c.asker_id, _conversation.c.others_since),
+)
+_BY_ROOT = select(*_SHOWN).where(
     _conversation.c.workspace_id == bindparam("workspace"),
     _conversation.c.channel == bindparam("channel"),
     _conversation.c.root == bindparam("root"),
 )
-_BY_ID = select(_conversation).where(
+_BY_ID = select(*_SHOWN).where(
     _conversation.c.workspace_id == bindparam("workspace"), _conversation.c.id == bindparam("id")
 )
 # PostgreSQL: whoever changes a conversation by what it read of it waits for the one before; rows that only point to it
 # may be added meanwhile. SQLite has one writer and leaves the clause out.
 _BY_ROOT_LOCKED, _BY_ID_LOCKED = (query.with_for_update(key_share=True) for query in (_BY_ROOT, _BY_ID))
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = (
+    select(*_SHOWN)
+    .where(
+        _conversation.c.workspace_id == bindparam("workspace"),
+        _conversation.c.channel == bindparam("channel"),
+        _conversation.c.kind == bindparam("kind"),
+        _conversation.c.last_at >= bindparam("since"),
+    )
+    .order_by(_conversation.c.last_at.desc(), _conversation.c.id.desc())
+    .limit(1)
+)
+_LATEST_LOCKED = _LATEST.with_for_update(key_share=True)
+_BEGIN = insert(_conversation).returning(_conversation.c.id)
+_CHANGE = update(_conversation).where(_conversation.c.id == bindparam("number"))
+_COUNT = _CHANGE.values(last_seq=_conversation.c.last_seq + 1).returning(_conversation.c.last_seq)
+_APPEND = insert(_message).returning(_message.c.id)
+_ATTACH = insert(_attachment)
 _KNOWN = select(_message.c.id, _message.c.conversation_id, _message.c.addressed).where(
     _message.c.workspace_id == bindparam("workspace"),
     _message.c.source == bindparam("source"),
@@ -136,51 +162,60 @@ def latest(
     workspace: int,
     channel: str,
     kind: ConversationKind,
-    since: datetime | None = None,
+    since: datetime = _EVER,
     *,
     lock: bool = False,
 ) -> Conversation | None:
     """The newest conversation of that kind in a channel, spoken in after `since`. `lock`: as in `by_id`."""
-    where = [
-        _conversation.c.workspace_id == workspace,
-        _conversation.c.channel == channel,
-        _conversation.c.kind == kind.value,
-    ]
-    if since is not None:
-        where.append(_conversation.c.last_at >= since)
-    query = select(_conversation).where(*where).order_by(_conversation.c.last_at.desc(), _conversation.c.id.desc())
-    query = query.limit(1)
-    return _read(connection.execute(query.with_for_update(key_share=True) if lock else query).first())
+    values = {"workspace": workspace, "channel": channel, "kind": kind.value, "since": since}
+    return _read(connection.execute(_LATEST_LOCKED if lock else _LATEST, values).first())
 
 
 def begin(
-    connection: Connection, workspace: int, message: IncomingMessage, root: str, *, begun_with_bot: bool, now: datetime
+    connection: Connection,
+    workspace: int,
+    message: IncomingMessage,
+    root: str,
+    *,
+    begun_with_bot: bool,
+    now: datetime,
+    **values: Any,
 ) -> Conversation:
-    """Makes a conversation."""
-    row = insert(_conversation).values(
-        workspace_id=workspace,
-        kind=message.kind.value,
+    """Makes a conversation, `values` being what its first message changes about it; it is told as it was before."""
+    begun = {
+        "workspace_id": workspace,
+        "kind": message.kind.value,
+        "channel": message.channel,
+        "root": root,
+        "begun_with_bot": begun_with_bot,
+        "created_at": now,
+        "last_at": message.sent_at,
+    }
+    number = int(connection.execute(_BEGIN, begun | values).scalar_one())
+    return Conversation(
+        id=number,
+        workspace=workspace,
+        kind=message.kind,
         channel=message.channel,
         root=root,
         begun_with_bot=begun_with_bot,
-        created_at=now,
-        last_at=message.sent_at,
+        left=False,
+        last_seq=0,
+        history_from_seq=0,
+        trimmed_to_seq=0,
+        asker=None,
+        others_since=False,
     )
-    made = _read(connection.execute(row.returning(_conversation)).first())
-    assert made is not None  # noqa: S101 - an insert that returns gives its row
-    return made
 
 
 def change(connection: Connection, conversation: int, **values: Any) -> None:
     """Sets columns of a conversation."""
-    connection.execute(update(_conversation).where(_conversation.c.id == conversation).values(**values))
+    connection.execute(_CHANGE, {"number": conversation, **values})
 
 
 def next_seq(connection: Connection, conversation: int, now: datetime) -> int:
     """Counts one message more; returns its place in the conversation."""
-    counted = update(_conversation).where(_conversation.c.id == conversation)
-    counted = counted.values(last_seq=_conversation.c.last_seq + 1, last_at=now)
-    return int(connection.execute(counted.returning(_conversation.c.last_seq)).scalar_one())
+    return int(connection.execute(_COUNT, {"number": conversation, "last_at": now}).scalar_one())
 
 
 def known(connection: Connection, workspace: int, source: str, source_id: str) -> KnownMessage | None:
@@ -209,20 +244,20 @@ def append(
     sent_at: datetime,
 ) -> int:
     """Adds a message; returns its number."""
-    row = insert(_message).values(
-        workspace_id=workspace,
-        conversation_id=conversation,
-        seq=seq,
-        role=role,
-        source=source,
-        source_id=source_id,
-        person_id=person,
-        parent_id=parent,
-        text=text,
-        addressed=addressed,
-        sent_at=sent_at,
-    )
-    return int(connection.execute(row.returning(_message.c.id)).scalar_one())
+    values = {
+        "workspace_id": workspace,
+        "conversation_id": conversation,
+        "seq": seq,
+        "role": role,
+        "source": source,
+        "source_id": source_id,
+        "person_id": person,
+        "parent_id": parent,
+        "text": text,
+        "addressed": addressed,
+        "sent_at": sent_at,
+    }
+    return int(connection.execute(_APPEND, values).scalar_one())
 
 
 def attach(connection: Connection, workspace: int, message: int, files: tuple[Attachment, ...]) -> None:
@@ -240,57 +275,17 @@ def attach(connection: Connection, workspace: int, message: int, files: tuple[At
         for file in files
     ]
     if rows:
-        connection.execute(insert(_attachment), rows)
-
-
-def lines(connection: Connection, conversation: Conversation, until: int, *, from_seq: int) -> list[Line]:
-    """The messages to show for a question, oldest first, the question last: at most SHOWN_AT_MOST.
-
-    `until` is the question's number. In a chain of replies these are the question's ancestors, else everything
-    from `from_seq` on that was said before it. An answer stands after its question, also where another question came
-    while it was written. The question itself is there in any case.
-    """
-    question = _message.alias("question")
-    place = case((_message.c.role == "assistant", func.coalesce(question.c.seq, _message.c.seq)), else_=_message.c.seq)
-    columns = (_message.c.id, _message.c.seq, _message.c.role, _message.c.text, _person.c.name)
-    if conversation.kind is ConversationKind.CHAIN:
-        shown = _message.c.id.in_(_ancestors(connection, conversation.workspace, until))
-    else:
-        asked = select(_message.c.seq).where(_message.c.id == until).scalar_subquery()
-        shown = and_(_message.c.conversation_id == conversation.id, place < asked)
-    query = (
-        select(*columns)
-        .outerjoin_from(_message, _person, _person.c.id == _message.c.person_id)
-        .outerjoin(question, question.c.id == _message.c.parent_id)
-        .where(
-            _message.c.workspace_id == conversation.workspace,
-            _message.c.role != "command",
-            _message.c.deleted_at.is_(None),
-            or_(_message.c.id == until, and_(shown, place >= from_seq)),
-        )
-        .order_by(place.desc(), _message.c.seq.desc())
-        .limit(SHOWN_AT_MOST)
-    )
-    rows = list(reversed(connection.execute(query).all()))
-    files = attachments(connection, conversation.workspace, [row.id for row in rows if row.role == "person"])
-    return [
-        Line(
-            row.id,
-            row.seq,
-            (row.name or "someone") if row.role == "person" else None,
-            row.text,
-            tuple(file for file in files if file.message == row.id),
-        )
-        for row in rows
-    ]
+        connection.execute(_ATTACH, rows)
 
 
 def attachments(connection: Connection, workspace: int, messages: list[int]) -> list[StoredAttachment]:
-    """The files of messages, in the order in which they were sent."""
+    """The files of messages, in the order in which they were sent; where a document was read, its pages instead."""
     if not messages:
         return []
     query = select(_attachment).where(_attachment.c.workspace_id == workspace, _attachment.c.message_id.in_(messages))
-    return [
+    rows = connection.execute(query.order_by(_attachment.c.id)).all()
+    pages = documents.pages(rows)
+    found = [
         StoredAttachment(
             row.id,
             row.message_id,
@@ -298,9 +293,12 @@ def attachments(connection: Connection, workspace: int, messages: list[int]) -> 
             row.state,
             row.sha256,
             row.refusal,
+            pages.get(row.id),
         )
-        for row in connection.execute(query.order_by(_attachment.c.id)).all()
+        for row in rows
+        if row.state != documents.READ
     ]
+    return sorted(found, key=lambda file: (file.page.document if file.page else file.id, file.id))
 
 
 def settle_attachment(
@@ -315,20 +313,6 @@ def settle_attachment(
 def text_of(connection: Connection, workspace: int, message: int) -> str:
     query = select(_message.c.text).where(_message.c.workspace_id == workspace, _message.c.id == message)
     return str(connection.execute(query).scalar_one())
-
-
-def _ancestors(connection: Connection, workspace: int, message: int) -> list[int]:
-    """The message and what it replies to, back to the beginning, at most SHOWN_AT_MOST."""
-    chain = (
-        select(_message.c.id, _message.c.parent_id, literal(1).label("depth"))
-        .where(_message.c.workspace_id == workspace, _message.c.id == message)
-        .cte("chain", recursive=True)
-    )
-    older = select(_message.c.id, _message.c.parent_id, (chain.c.depth + 1).label("depth")).where(
-        _message.c.id == chain.c.parent_id, chain.c.depth < SHOWN_AT_MOST
-    )
-    rows = connection.execute(select(chain.union_all(older).c.id))
-    return [int(number) for number in rows.scalars()]
 
 
 def _read(row: Row[Any] | None) -> Conversation | None:

@@ -190,7 +190,7 @@ class Control(Table, table=True):
     id: str = Field(primary_key=True)
     workspace_id: int = reference("workspace.id")
     turn_id: int = reference("turn.id", index=True)
-    kind: str  # stop
+    kind: str  # stop | again | answer_now
     person_id: int = reference("person.id")
     created_at: datetime = moment()
     used_at: datetime | None = moment(optional=True)
@@ -228,3 +228,76 @@ class Usage(Table, table=True):
     correlation_id: str | None = None
     corrects: int | None = reference("usage.id", optional=True)
     at: datetime = moment()
+
+
+class Process(Table, table=True):
+    """A `bise serve` that works on this database. `gateway_at`: when it last looked after its share of shards."""
+
+    __tablename__ = "process"
+    id: str = Field(primary_key=True)
+    roles: str  # by commas
+    seen_at: datetime = moment()
+    gateway_at: datetime | None = moment(optional=True)
+
+
+class GatewayShard(Table, table=True):
+    """A shard of Discord's gateway, and the process that holds it until then; None: nobody."""
+
+    __tablename__ = "gateway_shard"
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    process: str | None = None
+    until: datetime = moment()
+
+
+class GatewayDoor(Table, table=True):
+    """Through which one connection at a time identifies itself to Discord's gateway, and the next from then on."""
+
+    __tablename__ = "gateway_door"
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    opens_at: datetime = moment()
+
+
+class ChannelMark(Table, table=True):
+    """How far a channel was heard: the platform's number of the newest message that nothing before is missing of.
+
+    The channel "" holds for a workspace's channels that have none: where it began to listen there.
+    """
+
+    __tablename__ = "channel_mark"
+    workspace_id: int = Field(foreign_key="workspace.id", primary_key=True, sa_type=BigInt)
+    channel: str = Field(primary_key=True)
+    mark: int = Field(sa_type=BigInt)
+
+
+class MissedNotice(Table, table=True):
+    """What a channel is told of questions that came too long ago. Without `posted_at` it is still to be posted.
+
+    `claimed_until`: until then somebody is at it; once set, an earlier try may have arrived without our knowing.
+    """
+
+    __tablename__ = "missed_notice"
+    __table_args__ = (Index("ix_missed_notice_channel", "workspace_id", "channel"),)
+    id: int | None = key()
+    workspace_id: int = reference("workspace.id")
+    channel: str
+    control_id: str = Field(foreign_key="control.id", unique=True)
+    claimed_until: datetime | None = moment(optional=True)
+    platform_id: str | None = None
+    posted_at: datetime | None = moment(optional=True)
+    created_at: datetime = moment()
+
+
+class MissedQuestion(Table, table=True):
+    """A turn that a notice speaks of; its state is "held" until somebody presses the notice's button."""
+
+    __tablename__ = "missed_question"
+    turn_id: int = Field(foreign_key="turn.id", primary_key=True, sa_type=BigInt)
+    notice_id: int = reference("missed_notice.id", index=True)
+
+
+class SchemaFloor(Table, table=True):
+    """One row: the oldest version of the code that can still work on this schema. Only contracting steps raise it."""
+
+    __tablename__ = "schema_floor"
+    id: int | None = Field(default=None, primary_key=True)
+    oldest: str

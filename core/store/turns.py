@@ -60,6 +60,29 @@ class Ended:
     notices: tuple[Notice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The question that a turn answers, as it is asked again. `ordinal`: that of its newest turn."""
+
+    conversation: int
+    message: int
+    ordinal: int
+    address: dict[str, str]
+
+
+def question(connection: Connection, workspace: int, turn: int) -> Question | None:
+    """The question of a turn; None where it is gone."""
+    others = _turn.alias("others")
+    newest = select(func.max(others.c.ordinal)).where(others.c.message_id == _turn.c.message_id).scalar_subquery()
+    query = (
+        select(_turn.c.conversation_id, _turn.c.message_id, _turn.c.address, newest.label("newest"))
+        .join_from(_turn, _message, _message.c.id == _turn.c.message_id)
+        .where(_turn.c.workspace_id == workspace, _turn.c.id == turn, _message.c.deleted_at.is_(None))
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Question(row.conversation_id, row.message_id, row.newest, row.address)
+
+
 def put(
     connection: Connection,
     workspace: int,
@@ -69,21 +92,31 @@ def put(
     address: dict[str, str],
     command: str | None,
     now: datetime,
+    ordinal: int = 1,
+    supersedes: int | None = None,
 ) -> int:
-    """Queues the first turn of a message; returns its number."""
-    row = insert(_turn).values(
-        workspace_id=workspace,
-        conversation_id=conversation,
-        message_id=message,
-        cause="asked",
-        command=command,
-        address=address,
-        created_at=now,
-    )
-    return int(connection.execute(row.returning(_turn.c.id)).scalar_one())
+    """Queues a turn of a message; returns its number.
+
+    `supersedes`: the turn whose question is asked again, `ordinal` then being one that the message has not had yet.
+    """
+    values = {
+        "workspace_id": workspace,
+        "conversation_id": conversation,
+        "message_id": message,
+        "cause": "asked",
+        "ordinal": ordinal,
+        "supersedes": supersedes,
+        "command": command,
+        "address": address,
+        "created_at": now,
+    }
+    return int(connection.execute(_PUT, values).scalar_one())
 
 
 # Built once: to build a statement costs about as much as to run it.
+_PUT = insert(_turn).returning(_turn.c.id)
+_CHANGE = update(_turn).where(_turn.c.id == bindparam("number"))
+_CHANGE_OURS = _CHANGE.where(_turn.c.state == bindparam("before"), _turn.c.attempt == bindparam("ours"))
 _CLAIMED = (
     select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
     .add_columns(_message.c.source_id, _message.c.text, _message.c.person_id, _person.c.external_id.label("asker"))
@@ -100,9 +133,9 @@ def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
     row = connection.execute(_CLAIMED, {"id": turn}).one_or_none()
     if row is None or row.state != "queued":
         return None
-    ours = update(_turn).where(_turn.c.id == turn, _turn.c.state == "queued", _turn.c.attempt == row.attempt)
     begun = {"state": "running", "attempt": row.attempt + 1, "lease_until": now + LEASE}
-    if connection.execute(ours.values(**begun, started_at=row.started_at or now)).rowcount != 1:
+    begun["started_at"] = row.started_at or now
+    if not _change(connection, turn, "queued", row.attempt, **begun):
         return None
     return Turn(
         id=row.id,
@@ -134,12 +167,12 @@ def answered(connection: Connection, turn: Turn, answer: Answer) -> bool:
     False: the turn is not ours any more, and nothing of its answer may be kept.
     """
     notices = [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices]
-    return _change(connection, turn, "running", outcome=answer.outcome, notices=notices)
+    return _change(connection, turn.id, "running", turn.attempt, outcome=answer.outcome, notices=notices)
 
 
 def kept_as(connection: Connection, turn: Turn, answer_id: int) -> None:
     """Which message holds the words of the answer, in the transaction of `answered`."""
-    connection.execute(update(_turn).where(_turn.c.id == turn.id).values(answer_id=answer_id))
+    connection.execute(_CHANGE, {"number": turn.id, "answer_id": answer_id})
 
 
 def ended(connection: Connection, workspace: int, turn: int) -> Ended | None:
@@ -151,14 +184,21 @@ def ended(connection: Connection, workspace: int, turn: int) -> Ended | None:
     return Ended(row.answer_id, cast("Outcome | None", row.outcome), _notices(row.notices))
 
 
+def is_over(connection: Connection, turn: int) -> bool:
+    """Whether a turn neither waits nor runs, or is gone."""
+    state = connection.execute(select(_turn.c.state).where(_turn.c.id == turn)).scalar()
+    return state not in UNFINISHED
+
+
 def finish(connection: Connection, turn: Turn, outcome: str, now: datetime) -> bool:
     """running → done, failed or cancelled. False: the turn was not ours any more."""
-    return _change(connection, turn, "running", state=outcome, finished_at=now, lease_until=None)
+    values = {"state": outcome, "finished_at": now, "lease_until": None}
+    return _change(connection, turn.id, "running", turn.attempt, **values)
 
 
 def give_back(connection: Connection, turn: Turn) -> bool:
     """running → queued: drained, to be run again."""
-    return _change(connection, turn, "running", state="queued", lease_until=None)
+    return _change(connection, turn.id, "running", turn.attempt, state="queued", lease_until=None)
 
 
 def take_up(connection: Connection, platforms: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -243,9 +283,10 @@ def counts(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query).all()}
 
 
-def _change(connection: Connection, turn: Turn, before: str, /, **values: Any) -> bool:
-    ours = update(_turn).where(_turn.c.id == turn.id, _turn.c.state == before, _turn.c.attempt == turn.attempt)
-    return connection.execute(ours.values(**values)).rowcount == 1
+def _change(connection: Connection, turn: int, before: str, ours: int, /, **values: Any) -> bool:
+    """Compare-and-set: only where the turn is in the state `before` at the attempt `ours`."""
+    whose = {"number": turn, "before": before, "ours": ours}
+    return connection.execute(_CHANGE_OURS, whose | values).rowcount == 1
 
 
 def _notices(stored: list[dict[str, Any]] | None) -> tuple[Notice, ...]:

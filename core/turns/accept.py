@@ -5,7 +5,8 @@ from __future__ import annotations
 from core.messages import LOCAL, Accepted, ConversationKind, IncomingMessage, Quoted, WorkspaceKey, storable
 from core.ports import Clock, TurnQueue
 from core.settings import Settings
-from core.store import conversations, turns, workspaces
+from core.store import arrivals, conversations, turns, workspaces
+from core.store.arrivals import Arrival
 from core.store.choices import What
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
@@ -54,12 +55,12 @@ class Acceptance:
         known = (message.workspace, message.source, message.source_id)
         if known in self._seen:  # a twin or a redelivery of what is stored as addressed: nothing can be added to it
             return Accepted("duplicate")
-        accepted, conversation, stopping = await self._database.write(
+        accepted, line, stopping = await self._database.write(
             lambda connection: self._store(connection, message, brought)
         )
-        if accepted.turn is not None and conversation is not None:
+        if accepted.turn is not None and line is not None:
             self._remember(known)
-            self._queue.put(accepted.turn, conversation)  # a command has a line of its own
+            self._queue.put(accepted.turn, line)
         for turn in stopping:
             self._controls.interrupt(turn)
         return accepted
@@ -78,24 +79,22 @@ class Acceptance:
             return False
         channel, root = message.channel, message.root
 
-        def known(connection: Connection) -> bool:
-            workspace = workspaces.find(connection, message.workspace)
-            return workspace is not None and conversations.by_root(connection, workspace, channel, root) is not None
-
-        return await self._database.read(known)
+        return await self._database.read(
+            lambda connection: arrivals.is_known_thread(connection, message.workspace, channel, root)
+        )
 
     def _store(
         self, connection: Connection, message: IncomingMessage, brought: Picks
     ) -> tuple[Accepted, int | None, tuple[int, ...]]:
-        """The whole transaction: what became of it, the turn's conversation, and the turns that it stops."""
+        """The whole transaction: what became of it, the turn's line, and the turns that it stops."""
         now = self._clock.now()
-        workspace = workspaces.ensure(connection, message.workspace, now)
-        known = conversations.known(connection, workspace, message.source, message.source_id)
+        arrival = arrivals.look(connection, message)
+        known = arrival.message
         if known is not None and (known.addressed or not message.mentioned):
             return Accepted("duplicate"), None, ()
-        # Without a root its conversation is the one that they spoke in last: two first messages must not begin two.
-        person = workspaces.ensure_person(connection, workspace, message.author, lock=message.root is None)
-        found, parent = self._find(connection, workspace, message)
+        workspace = arrival.workspace or workspaces.ensure(connection, message.workspace, now)
+        person = self._author(connection, workspace, message, arrival)
+        found, parent = self._find(connection, workspace, message, arrival.thread)
         decision = decide(message, _standing(found, person), self._settings.follow_ups)
         if decision == "ignore":
             return Accepted("ignored"), None, ()
@@ -112,7 +111,10 @@ class Acceptance:
                 turns.request_stop(connection, workspace, turn, person, now)
             command = None if stopping or decision == "context" else self._no_stop(connection, workspace, found)
             decision = "context" if stopping else decision
-        conversation = found or self._begin(connection, workspace, message)
+        picks = self._picked(message, command) if command else brought if decision == "ask" else {}
+        first = int(known is None)
+        changes = self._changes(found, command, decision, person, first, message)
+        conversation = found or self._begin(connection, workspace, message, **changes, **picks)
         number, seq = (known.id, conversation.last_seq) if known else (None, conversation.last_seq)
         if message.quoted is not None and number is None:
             parent, seq = self._quote(connection, conversation, message.quoted, seq)
@@ -137,9 +139,9 @@ class Acceptance:
                 conversations.attach(connection, workspace, number, message.attachments)
         else:
             conversations.mark_addressed(connection, number, role)
-        picks = self._picked(message, command) if command else brought if decision == "ask" else {}
-        changes = self._changes(conversation, command, decision, person, seq, message)
-        conversations.change(connection, conversation.id, **changes, **picks)
+        if found is not None or seq != first:
+            changes = self._changes(found, command, decision, person, seq, message)
+            conversations.change(connection, conversation.id, **changes, **picks)
         if stopping:
             return Accepted("stopped"), None, stopping
         if decision != "ask":
@@ -147,13 +149,23 @@ class Acceptance:
         turn = turns.put(
             connection, workspace, conversation.id, number, address=dict(message.address), command=command, now=now
         )
-        return Accepted("turn", turn), turns.line(turn, conversation.id, command), ()
+        line = turns.line(turn, conversation.id, command)
+        self._queue.defer(connection, message.workspace.platform, turn, line)
+        return Accepted("turn", turn), line, ()
+
+    def _author(self, connection: Connection, workspace: int, message: IncomingMessage, arrival: Arrival) -> int:
+        if arrival.person is not None and message.root is not None:
+            return arrival.person
+        # Without a root its conversation is the one that they spoke in last: two first messages must not begin two.
+        return workspaces.ensure_person(connection, workspace, message.author, lock=message.root is None)
 
     def _find(
-        self, connection: Connection, workspace: int, message: IncomingMessage
+        self, connection: Connection, workspace: int, message: IncomingMessage, thread: int | None
     ) -> tuple[Conversation | None, int | None]:
         """The conversation that a message belongs to, and the stored message that it replies to."""
         if message.root is not None:
+            if thread is None:
+                return None, None  # one that is begun at this moment keeps us from beginning it again: we are run anew
             return conversations.by_root(connection, workspace, message.channel, message.root, lock=True), None
         if message.reply_to is not None:
             found = conversations.by_message(connection, workspace, message.reply_to, lock=True)
@@ -164,10 +176,12 @@ class Acceptance:
             return conversations.latest(connection, workspace, message.channel, message.kind, since, lock=True), None
         return None, None
 
-    def _begin(self, connection: Connection, workspace: int, message: IncomingMessage) -> Conversation:
+    def _begin(
+        self, connection: Connection, workspace: int, message: IncomingMessage, **values: object
+    ) -> Conversation:
         root = message.root or message.source_id
-        begun = root == message.source_id
-        return conversations.begin(connection, workspace, message, root, begun_with_bot=begun, now=self._clock.now())
+        begun, now = root == message.source_id, self._clock.now()
+        return conversations.begin(connection, workspace, message, root, begun_with_bot=begun, now=now, **values)
 
     def _quote(self, connection: Connection, conversation: Conversation, quoted: Quoted, seq: int) -> tuple[int, int]:
         """Keeps the message that was replied to as context; returns its number and the last seq."""
@@ -244,7 +258,7 @@ class Acceptance:
 
     def _changes(
         self,
-        conversation: Conversation,
+        conversation: Conversation | None,
         command: str | None,
         decision: Decision,
         person: int,
@@ -255,7 +269,7 @@ class Acceptance:
         changes: dict[str, object] = {"last_seq": seq, "last_at": max(message.sent_at, self._clock.now())}
         if decision == "ask":
             changes |= {"asker_id": person, "others_since": False, "left": command == "leave"}
-        elif conversation.asker != person:
+        elif conversation is None or conversation.asker != person:
             changes["others_since"] = True
         if message.parent_channel is not None:
             changes["parent_channel"] = message.parent_channel

@@ -41,6 +41,7 @@ def built_in(names: Sequence[str], *, zone: ZoneInfo, clock: Clock, recent: Rece
     return Toolbox(functions, clock=clock)
 
 
+@functools.lru_cache(maxsize=128)  # its schema takes a millisecond to make, which each turn would pay
 def _current_time(here: ZoneInfo, clock: Clock) -> ToolFunction:
     async def current_time(
         zone: Annotated[str | None, Field(description="An IANA zone such as Europe/Zurich; else the team's")] = None,

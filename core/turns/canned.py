@@ -44,12 +44,15 @@ class Canned:
         if name == "too_long":
             longest = self._settings.history_tokens * commands.CHARACTERS_PER_TOKEN
             return Answer("", "failed", (Notice("too_long", {"longest": longest}),))
+        training = int(self._settings.mistral_plan == "experiment")
         if name == "help":
             values: dict[str, str | int] = {
-                "training": int(self._settings.mistral_plan == "experiment"),
+                "training": training,
                 "assistants": ", ".join(self._choices.names.every("assistant")),
             }
             return Answer("", "done", (Notice(name, values),))
+        if name == "greeting":
+            return Answer("", "done", (Notice(name, {"training": training}),))
         return Answer("", "done", (Notice(name),))
 
     async def _choosing(self, turn: Turn, conversation: Conversation, what: What, written: str) -> Notice:

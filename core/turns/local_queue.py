@@ -8,9 +8,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from core.store.database import Connection
+from core.turns.patience import to_its_end
+
 _log = structlog.get_logger()
 Run = Callable[[int], Awaitable[float | None]]
 _LAST_GRACE = 10.0  # seconds for final writes after the patience is over
+_HURRIED_GRACE = 2.0  # the same where we are told to hurry
 
 
 class LocalQueue:
@@ -25,41 +29,46 @@ class LocalQueue:
         self._run: Run | None = None
         self._stopping = False
 
-    def put(self, turn: int, conversation: int) -> None:
+    def defer(self, connection: Connection, platform: str, turn: int, line: int) -> None:
+        """Nothing: the table of turns has it, and `put` follows."""
+
+    def put(self, turn: int, line: int) -> None:
         """Makes a committed turn known. Calling twice is harmless."""
         if turn in self._known or self._stopping:
             return
         self._known.add(turn)
-        line = self._waiting.get(conversation)
-        if line is not None:
-            line.append(turn)
+        waiting = self._waiting.get(line)
+        if waiting is not None:
+            waiting.append(turn)
             return
-        self._waiting[conversation] = deque([turn])
+        self._waiting[line] = deque([turn])
         if self._run is not None:
-            self._begin(conversation, self._run)
+            self._begin(line, self._run)
 
     async def start(self, run: Run) -> None:
         """Runs whatever was put, and whatever is put from now on."""
         self._run = run
-        for conversation in list(self._waiting):
-            self._begin(conversation, run)
+        for line in list(self._waiting):
+            self._begin(line, run)
 
     async def stop(self, patience: float) -> None:
         """Begins no more turns; waits `patience` seconds for the running ones, then cancels them."""
         self._stopping = True
-        for line in self._waiting.values():
-            line.clear()
+        for waiting in self._waiting.values():
+            waiting.clear()
         for pause in self._pauses:
             pause.cancel()
         workers = set(self._workers)
+        if not workers:
+            return
+        grace = _HURRIED_GRACE
         try:
-            if workers:
-                await asyncio.wait(workers, timeout=patience)
+            await asyncio.wait(workers, timeout=patience)
+            grace = _LAST_GRACE
         finally:  # also when we are told to hurry
             for worker in workers:
                 worker.cancel()
-        if workers:
-            await asyncio.wait(workers, timeout=_LAST_GRACE)
+            await to_its_end(asyncio.wait(workers, timeout=grace))
 
     async def idle(self) -> None:
         """Returns when nothing is waiting or running."""
@@ -75,28 +84,28 @@ class LocalQueue:
         """Turns that wait or run."""
         return len(self._known)
 
-    def _begin(self, conversation: int, run: Run) -> None:
-        worker = asyncio.create_task(self._work(conversation, run), name=f"conversation-{conversation}")
+    def _begin(self, line: int, run: Run) -> None:
+        worker = asyncio.create_task(self._work(line, run), name=f"line-{line}")
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
 
-    async def _work(self, conversation: int, run: Run) -> None:
-        line = self._waiting[conversation]
+    async def _work(self, line: int, run: Run) -> None:
+        waiting = self._waiting[line]
         try:
-            while line:
+            while waiting:
                 async with self._free:
-                    if not line:  # emptied by stop() while we waited
+                    if not waiting:  # emptied by stop() while we waited
                         break
-                    turn = line.popleft()
+                    turn = waiting.popleft()
                     again = await self._run_one(turn, run)
                 if again is None or self._stopping:
                     self._known.discard(turn)
                 else:  # its place in the order is kept: whatever was asked after it waits
-                    line.appendleft(turn)
+                    waiting.appendleft(turn)
                     await self._pause(again)
         finally:
-            self._known.difference_update(line)
-            del self._waiting[conversation]
+            self._known.difference_update(waiting)
+            del self._waiting[line]
 
     async def _run_one(self, turn: int, run: Run) -> float | None:
         try:

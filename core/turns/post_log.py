@@ -17,6 +17,7 @@ class TurnPosts:
         self._stored = stored
         self._lease = lease
         self._clock = clock
+        self._closing: list[int] | None = None
 
     @property
     def lease(self) -> TurnLease:
@@ -25,7 +26,19 @@ class TurnPosts:
     async def add(self, ordinal: int, platform_id: str, start: int) -> None:
         await insist(lambda: self._stored.add(ordinal, platform_id, start), self._lease, self._clock)
 
+    def defer_closing(self) -> None:
+        """From now on the closing of posts is left to the transaction that ends the turn, which follows at once."""
+        self._closing = []
+
+    def deferred(self) -> tuple[int, ...]:
+        """The posts that this transaction has to close; later ones are closed at once again."""
+        closing, self._closing = self._closing or (), None
+        return tuple(closing)
+
     async def close(self, ordinal: int) -> None:
+        if self._closing is not None:
+            self._closing.append(ordinal)
+            return
         await insist(lambda: self._stored.close(ordinal), self._lease, self._clock)
 
     async def drop(self, ordinal: int) -> None:

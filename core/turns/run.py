@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -96,29 +96,29 @@ class Runner:
     async def _run(self, turn: Turn, conversation: Conversation, order: ReplyOrder, lease: TurnLease) -> float | None:
         """The claimed turn: its answer, shown and kept, or whatever kept it from that."""
         reply: Reply | None = None
+        stored = posts.StoredPosts(self._database, turn.workspace, turn.id, turn.attempt)
+        log = TurnPosts(stored, lease, self._clock)
         try:
             platform = self._platforms.get(turn.platform)
             if platform is None:
                 raise PlatformUnavailable(f"{turn.platform} is not connected yet")
-            stored = posts.StoredPosts(self._database, turn.workspace, turn.id, turn.attempt)
-            log = TurnPosts(stored, lease, self._clock)
             reply = BufferedReply(platform.reply(order, log), lease)
             answer = await self._answer(turn, conversation, platform, reply, lease)
             shown_at = self._clock.now()
             # From here on nothing may be cut short: the answer is kept, it has been paid for, people wait for its end.
-            await to_its_end(self._deliver(turn, reply, answer, lease))
+            await to_its_end(self._deliver(turn, reply, answer, log))
         except asyncio.CancelledError:  # the process is being drained: the next one goes on
-            await to_its_end(self._drain(turn, reply, lease))
+            await to_its_end(self._drain(turn, reply, log))
             raise
         except TurnLost:
             await to_its_end(self._leave(turn, reply))
             if reply is not None and lease.overran:
                 await self._mending.after_loss(turn, reply, lease)
         except (StoreUnavailable, PlatformUnavailable) as error:
-            return await self._later(turn, reply, error, lease)
+            return await self._later(turn, reply, error, log)
         except Exception:  # noqa: BLE001 - a fault of ours: the turn ends, and nobody waits in silence for it
             _log.exception("turn.fault", turn=turn.id)
-            await to_its_end(self._fail(turn, reply, lease))
+            await to_its_end(self._fail(turn, reply, log))
         else:
             self.leases.drop(lease)
             await self._mending.after_takeover(turn, reply, answer, shown_at)
@@ -130,23 +130,23 @@ class Runner:
         if reply is not None:
             await reply.abandon()
 
-    async def _drain(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
+    async def _drain(self, turn: Turn, reply: Reply | None, log: TurnPosts) -> None:
         try:
-            await self._give_back(turn, reply, lease)
+            await self._give_back(turn, reply, log)
         except (StoreUnavailable, TurnLost) as error:  # its lease will pass
             _log.warning("turn.not_given_back", turn=turn.id, why=type(error).__name__)
         else:
             _log.info("turn.given_back", turn=turn.id)
 
-    async def _later(self, turn: Turn, reply: Reply | None, error: BiseError, lease: TurnLease) -> float | None:
+    async def _later(self, turn: Turn, reply: Reply | None, error: BiseError, log: TurnPosts) -> float | None:
         """Gives the turn back for a while, until it is too old to be of use."""
         if self._clock.now() - turn.created_at > _TOO_OLD:
-            await to_its_end(self._fail(turn, reply, lease))
+            await to_its_end(self._fail(turn, reply, log))
             return None
         pause = min(_PAUSE * 2.0 ** (turn.attempt - 1), _LONGEST_PAUSE)
         _log.warning("turn.later", turn=turn.id, why=error.reason, again_in_seconds=pause)
         try:
-            await to_its_end(self._give_back(turn, reply, lease))
+            await to_its_end(self._give_back(turn, reply, log))
         except (StoreUnavailable, TurnLost):  # it stays "running" without a runner, which the sweep looks for
             return None
         return pause
@@ -240,19 +240,19 @@ class Runner:
         call = self._asking.billing.call_of(turn, conversation, progress, outcome)
         progress.call = None
 
-        def keep(connection: Connection) -> bool:
+        def keep(connection: Connection) -> Answer | None:
             if call is not None:
                 ledger.record(connection, call)
             said = bool(answer.text.strip()) and turn.command is None
             # The conversation is locked before the turn, as by those who accept messages: else the two could deadlock.
             seq = conversations.next_seq(connection, turn.conversation, self._clock.now()) if said else 0
             if not turns.answered(connection, turn, answer):
-                return False
+                return None
             if said:
                 turns.kept_as(connection, turn, self._append(connection, turn, answer, seq))
             if progress.trimmed_to is not None:
                 conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
-            return True
+            return replace(answer, again=self._controls.ensure_again(connection, turn, answer))
 
         try:
             kept = await insist(lambda: self._database.write(keep), lease, self._clock)
@@ -261,9 +261,9 @@ class Runner:
             raise
         if call is not None:
             self._metrics.called(call)
-        if not kept:
+        if kept is None:
             raise TurnLost
-        return answer
+        return kept
 
     def _append(self, connection: Connection, turn: Turn, answer: Answer, seq: int) -> int:
         return conversations.append(
@@ -282,13 +282,17 @@ class Runner:
         )
 
     async def _kept(self, turn: Turn) -> Answer:
-        text, kept = "", turn.answer_id
-        if kept is not None:
-            text = await self._database.read(lambda connection: conversations.text_of(connection, turn.workspace, kept))
-        return Answer(text, cast("Outcome", turn.outcome), turn.notices)
+        def look(connection: Connection) -> Answer:
+            kept = turn.answer_id
+            text = "" if kept is None else conversations.text_of(connection, turn.workspace, kept)
+            again = self._controls.again_of(connection, turn)
+            return Answer(text, cast("Outcome", turn.outcome), turn.notices, again)
 
-    async def _deliver(self, turn: Turn, reply: Reply, answer: Answer, lease: TurnLease) -> None:
+        return await self._database.read(look)
+
+    async def _deliver(self, turn: Turn, reply: Reply, answer: Answer, log: TurnPosts) -> None:
         outcome: str = answer.outcome
+        log.defer_closing()
         try:
             await reply.finish(answer)
         except PlatformUnavailable:
@@ -296,10 +300,10 @@ class Runner:
         except PlatformError as error:
             outcome = "failed"
             _log.warning("answer.not_shown", turn=turn.id, why=error.reason, code=error.code)
-        await self._end(turn, outcome, lease)
+        await self._end(turn, outcome, log)
         _log.info("turn.finished", turn=turn.id, outcome=outcome, notices=[notice.name for notice in answer.notices])
 
-    async def _fail(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
+    async def _fail(self, turn: Turn, reply: Reply | None, log: TurnPosts) -> None:
         """Ends a turn that cannot be ended well, with a sentence if the place still takes one."""
         if reply is not None:
             try:
@@ -308,27 +312,35 @@ class Runner:
                 _log.warning("answer.not_shown", turn=turn.id, why=type(error).__name__)
                 await reply.abandon()
         try:
-            await self._end(turn, "failed", lease)
+            await self._end(turn, "failed", log)
         except TurnLost:
             _log.warning("turn.lost", turn=turn.id, attempt=turn.attempt)
 
-    async def _end(self, turn: Turn, outcome: str, lease: TurnLease) -> None:
+    async def _end(self, turn: Turn, outcome: str, log: TurnPosts) -> None:
         """Raises TurnLost where somebody else goes on with the turn."""
 
-        def end(connection: Connection) -> bool:
-            return turns.finish(connection, turn, outcome, self._clock.now())
+        closed = log.deferred()
 
-        if not await insist(lambda: self._database.write(end), lease, self._clock):
+        def end(connection: Connection) -> bool:
+            ours = turns.finish(connection, turn, outcome, self._clock.now())
+            if ours:
+                posts.close(connection, turn.workspace, turn.id, closed)
+            return ours
+
+        if not await insist(lambda: self._database.write(end), log.lease, self._clock):
             raise TurnLost
-        lease.settle()
+        log.lease.settle()
         self._metrics.turn_ended(turn.platform, outcome)
 
-    async def _give_back(self, turn: Turn, reply: Reply | None, lease: TurnLease) -> None:
+    async def _give_back(self, turn: Turn, reply: Reply | None, log: TurnPosts) -> None:
         """For the next attempt, which need not wait for any write of ours: they have ended."""
         if reply is not None:
             await reply.abandon()
 
-        def give_back(connection: Connection) -> bool:
-            return turns.give_back(connection, turn)
+        closed = log.deferred()
 
-        await insist(lambda: self._database.write(give_back), lease, self._clock)
+        def give_back(connection: Connection) -> None:
+            if turns.give_back(connection, turn):
+                posts.close(connection, turn.workspace, turn.id, closed)
+
+        await insist(lambda: self._database.write(give_back), log.lease, self._clock)

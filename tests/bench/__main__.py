@@ -27,6 +27,10 @@ NAMES = (
     "memory",
     "discord_pace",
     "twins",
+    "accept",
+    "wake",
+    "turns",
+    "growth",
 )
 _LONGEST = 90.0  # seconds for one of them
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bots.discord.adapter import DiscordAdapter
+from bots.discord.shards import AllShards
 from bots.playground.discord.simulator import DiscordSimulator
 from bots.writer import UNFENCED
 from core.errors import StoreUnavailable
@@ -32,9 +33,11 @@ from core.messages import (
 from core.ports import Lease, Reply
 from core.reports.figures import UsageView
 from core.settings import Settings
+from core.store.shards import Pace
 from tests.fake_choices import choices_of_nobody
 
 Script = Callable[[Reply, IncomingMessage], Awaitable[None]]
+AGAIN = 100  # the turn of a question that is asked again
 
 
 @dataclass
@@ -85,6 +88,7 @@ class FakeCore:
         self.free = asyncio.Event()  # no turn begins before it is set
         self.free.set()
         self.refused: set[str] = set()  # controls that are not of those who press them
+        self.asks_again = False  # whether a press is one of "Ask again", for the newest question
         self._keys: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,7 +123,13 @@ class FakeCore:
     async def press(self, press: Press) -> Pressed:
         await asyncio.sleep(self.slow_press)
         self.presses.append(press)
-        return Pressed(False, Notice("control_not_yours")) if press.control in self.refused else Pressed(True)
+        if press.control in self.refused:
+            return Pressed(False, Notice("control_not_yours"))
+        if not self.asks_again:
+            return Pressed(True)
+        again = replace(self.heard[-1], address={**self.heard[-1].address, **press.address})
+        self._tasks.append(asyncio.create_task(self._run(AGAIN, again)))
+        return Pressed(True, turn=AGAIN)
 
     async def usage_today_and_month(self, workspace: WorkspaceKey, person: str | None) -> UsageView:
         if self.down:
@@ -226,7 +236,7 @@ def settings_for(discord: DiscordSimulator, **more: str) -> Settings:
 async def running(discord: DiscordSimulator, script: Script = echo, **more: str) -> AsyncIterator[Scene]:
     core = FakeCore(script)
     settings = settings_for(discord, **more)
-    adapter = DiscordAdapter(settings, core)  # type: ignore[arg-type]
+    adapter = DiscordAdapter(settings, core, shards=AllShards(Pace(identify=0.05)))  # type: ignore[arg-type]
     core.adapter = adapter
     try:
         await adapter.start()

@@ -103,7 +103,7 @@ async def test_images_are_shown(
     assert await ask(settings, "What is this?", [photo, notes], as_json=True) == 0
     found = told(capsys)
     assert "I see 1 image." in found["answer"]
-    assert found["notices"] == ["I did not read notes.txt: I can read PNG, JPEG, WEBP and GIF images only."]
+    assert found["notices"] == ["I did not read notes.txt: I can only read PDFs and images (PNG, JPEG, WEBP, GIF)."]
     assert simulator.requests[0].body["model"] == "mistral-large-2512"
 
 

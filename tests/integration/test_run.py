@@ -364,6 +364,6 @@ async def test_the_metrics_count_turns_calls_and_cost(place: Place) -> None:
         text = home.core.metrics.text().decode()
     assert 'bise_turns_total{outcome="done",platform="slack"} 1.0' in text
     assert 'bise_turns_total{outcome="failed",platform="slack"} 1.0' in text
-    assert 'bise_cost_microusd_total{model="mistral-large-2512"}' in text
+    assert 'bise_cost_microusd_total{home="mistral-global",model="mistral-large-2512"}' in text
     assert "bise_turns_waiting 0.0" in text
     assert "What is a bise?" not in text

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Place
 from tests.world import World, running
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """The whole service between simulated platforms and a scripted model."""
-    async with running(tmp_path) as whole:
+async def world(tmp_path: Path, place: Place) -> AsyncIterator[World]:
+    """The whole service between simulated platforms and a scripted model, on each database."""
+    async with running(tmp_path, place=place) as whole:
         yield whole

@@ -11,6 +11,7 @@ from bots.playground.mistral import replies as scripted
 from bots.playground.mistral.replies import Reply
 from core.errors import TokenRevoked
 from tests.scenario.test_slack import ADA, GENERAL, answers, ask, mention
+from tests.databases import Place
 from tests.world import World, running, soon
 
 
@@ -35,8 +36,8 @@ async def test_a_refusal_of_the_model_has_its_own_sentence(world: World, reply: 
     assert len(world.model.requests) == 1
 
 
-async def test_a_model_that_cannot_be_reached_is_told_after_some_tries(tmp_path: Path) -> None:
-    async with running(tmp_path, mistral_base_url="http://127.0.0.1:1") as world:
+async def test_a_model_that_cannot_be_reached_is_told_after_some_tries(tmp_path: Path, place: Place) -> None:
+    async with running(tmp_path, place=place, mistral_base_url="http://127.0.0.1:1") as world:
         root = await ask(world, "Hello?")
         assert "could not reach the model" in words(world, root)
 
@@ -98,8 +99,8 @@ async def test_a_channel_that_the_bot_may_not_write_in_does_not_stop_the_others(
     await soon(lambda: world.service.core.queue.length == 0)
 
 
-async def test_a_revoked_token_stops_the_start_with_one_line(tmp_path: Path) -> None:
-    async with running(tmp_path, start=False) as world:
+async def test_a_revoked_token_stops_the_start_with_one_line(tmp_path: Path, place: Place) -> None:
+    async with running(tmp_path, place=place, start=False) as world:
         world.slack.faults.token_revoked = True
         with pytest.raises(TokenRevoked, match="SLACK_BOT_TOKEN"):
             await world.start()

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bots.discord import words
-from bots.discord.controls import stop_row
+from bots.discord.controls import again_row, stop_row
 from bots.discord.errors import UNKNOWN_MESSAGE, platform_error
 from bots.discord.places import ChannelPlace, Components, InteractionPlace, PrivateReplyOver, Sent
 from bots.discord.posts import LONGEST_POST, AnswerPosts
 from bots.discord.reply import DiscordReply
 from bots.pace import Limit
 from bots.rendering import render
+from bots.replies import sentence
 from bots.splitting import split, unsplit
 from bots.writer import UNFENCED, Writer
 from core.errors import PlaceForbidden, PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
@@ -150,6 +151,28 @@ async def test_only_the_newest_open_post_has_the_stop_button_and_a_finished_answ
     await drain(posts, final=True)
     assert all(components == [] for _, components in place.posts.values())
     assert place.contents[-1].endswith("\n-# Stopped.")
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [("", "model_given_up"), ("Let me look.", "model_overloaded"), ("x" * (LONGEST_POST - 5), "model_overloaded")],
+    ids=["no text", "some text", "a post of its own"],
+)
+async def test_an_answer_that_can_be_asked_again_has_that_button_on_its_last_post_alone(text: str, notice: str) -> None:
+    place = MemoryPlace()
+    posts = AnswerPosts(order(), MemoryLog(), place)
+    posts.add(text)
+    await drain(posts)
+    answer = Answer(text, "failed", (Notice(notice),), again="again-7")
+    posts.conclude(answer)
+    await drain(posts, final=True)
+    rows = [components for _, components in place.posts.values()]
+    assert rows == [*[[]] * (len(rows) - 1), again_row("again-7")]
+    assert place.contents[-1].endswith(sentence(Notice(notice), platform="discord"))
+    posts.conclude(Answer(text, "failed", (Notice(notice),)))
+    posts.begin_again(tuple(Post(number, post, 0, closed=True) for number, post in enumerate(place.posts)))
+    await drain(posts, final=True)
+    assert all(components == [] for _, components in place.posts.values()), "once it was used it is not shown again"
 
 
 async def test_a_nearly_full_post_loses_its_button_with_its_words_and_costs_no_write_of_its_own() -> None:

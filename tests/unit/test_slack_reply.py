@@ -16,7 +16,7 @@ from bots.rendering import render, stable_prefix
 from bots.slack import errors
 from bots.slack.allowance import CALLS_PER_WINDOW, WINDOW_SECONDS, StreamAllowance
 from bots.slack.api import retry_after
-from bots.slack.blocks import SMALL_PRINT_MAX, foot_blocks, notification, small_print
+from bots.slack.blocks import SMALL_PRINT_MAX, foot_blocks, notification, small_print, without_buttons
 from bots.slack.posts import NO_FOOT, STREAM_SECONDS, Foot, Goal, Posts, Step
 from bots.splitting import Piece, Splitter, split
 from core.errors import BiseError, PlaceForbidden, PlaceGone, PlatformError, PlatformUnavailable, TokenRevoked
@@ -283,6 +283,18 @@ def test_small_print_is_never_more_than_slack_takes(notes: list[str]) -> None:
 def test_notes_that_do_not_fit_are_counted() -> None:
     kept = small_print(["x" * 100] * 40)
     assert kept == (*["x" * 100] * 25, "… and 15 more like these.")
+
+
+def test_the_again_button_stands_below_the_notes_and_goes_without_them() -> None:
+    blocks = foot_blocks(Foot(notes=("The model is overloaded.",), again="control-2"))
+    context, actions = blocks
+    assert actions["elements"][0]["value"] == "control-2"
+    assert actions["elements"][0]["text"]["text"] == "Ask again"
+    assert without_buttons({"blocks": blocks}) == [context]
+    assert without_buttons({"blocks": [actions, {"type": "actions", "elements": [{"action_id": "another's"}]}]}) == [
+        {"type": "actions", "elements": [{"action_id": "another's"}]}
+    ]
+    assert without_buttons({}) == []
 
 
 def test_the_stop_button_carries_its_control() -> None:

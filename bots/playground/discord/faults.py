@@ -28,6 +28,9 @@ class DiscordFaults:
     `commit_then_502_share`: writes that are carried out and then answered with a 502 page.
     `webhook_unknown_for`: so long after a deferral its webhook is still unknown (10015).
     `acknowledge_within`, `token_life`: of an interaction. `nonce_life`: how long a nonce is remembered.
+    `shards`: how many `/gateway/bot` recommends. `identify_every`: seconds between two IDENTIFYs of one of the
+    `max_concurrency` rate-limit keys; sooner is an invalid session (0: not watched). `sessions_a_day`: IDENTIFYs; one
+    more resets the token.
     `attachments_expired`: the CDN has forgotten every address. `answer_delay`: how long each REST answer takes.
     """
 
@@ -50,6 +53,10 @@ class DiscordFaults:
     token_life: float = 900.0
     nonce_life: float = 300.0
     token_revoked: bool = False
+    shards: int = 1
+    max_concurrency: int = 1
+    identify_every: float = 0.0
+    sessions_a_day: int = 1000
     attachments_expired: bool = False
     answer_delay: float = 0.0
     random: random.Random = field(default_factory=lambda: random.Random(1))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,12 +54,17 @@ class Session:
     def has(self, intent: int) -> bool:
         return bool(self.intents & intent)
 
+    def serves(self, guild: str) -> bool:
+        """Whether that guild is of this session's shard."""
+        number, count = self.shard
+        return (int(guild) >> 22) % count == number
+
 
 Data = Json | Callable[[Session], Json]
 
 
 class Gateway:
-    """Accepts sockets and sends events. `identifies` and `resumes` count what succeeded."""
+    """Accepts sockets and sends events. `identifies` and `resumes` count what succeeded, `too_soon` what came early."""
 
     def __init__(
         self, world: World, faults: DiscordFaults, payloads: Payloads, wake: Callable[[], None], url: Callable[[], str]
@@ -65,6 +72,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.identifies = 0
         self.resumes = 0
+        self.too_soon = 0
         self._world = world
         self._faults = faults
         self._payloads = payloads
@@ -72,6 +80,12 @@ class Gateway:
         self._wake = wake
         self._url = url
         self._sockets: set[Socket] = set()
+        self._keys: dict[int, float] = {}  # rate-limit key → when it was used last
+
+    @property
+    def shards(self) -> list[tuple[int, int]]:
+        """Number and count of every shard that is connected, one entry for each connection, in order."""
+        return sorted(session.shard for session in self.sessions.values() if session.socket is not None)
 
     @property
     def connected(self) -> bool:
@@ -85,8 +99,7 @@ class Gateway:
         for session in self.sessions.values():
             if intent and not session.has(intent):
                 continue
-            number, count = session.shard
-            if number != ((int(self._world.guild_id) >> 22) % count if guild else 0):
+            if not (session.serves(self._world.guild_id) if guild else session.shard[0] == 0):
                 continue
             self._send(session, event, data(session) if callable(data) else data)
 
@@ -184,6 +197,10 @@ class Gateway:
     def _identify(self, socket: Socket, data: Json) -> None:
         intents = data.get("intents")
         shard = data.get("shard") or [0, 1]
+        if self.identifies >= self._faults.sessions_a_day:
+            self._faults.token_revoked = True
+            socket.close(4004)
+            return
         if not isinstance(intents, int) or intents & ~INTENTS_KNOWN:
             socket.close(4013)
             return
@@ -197,18 +214,29 @@ class Gateway:
             log.info("discord.intents_refused", intents=intents & refused)
             socket.close(4014)
             return
+        if self._is_too_soon(shard[0] % self._faults.max_concurrency):
+            self.too_soon += 1
+            socket.send({"op": INVALID, "d": False})
+            return
         session = Session(secrets.token_hex(16), intents, (shard[0], shard[1]), socket=socket)
         self.sessions[session.id] = session
         socket.session = session.id
         self.identifies += 1
         self._forget_old_sessions()
         self._send(session, "READY", self._ready(session))
-        if not self._world.left and session.has(GUILDS) and (int(self._world.guild_id) >> 22) % shard[1] == shard[0]:
+        if not self._world.left and session.has(GUILDS) and session.serves(self._world.guild_id):
             self._send(session, "GUILD_CREATE", self._guilds.guild())
         self._wake()
 
+    def _is_too_soon(self, key: int) -> bool:
+        now = time.monotonic()
+        soon = now - self._keys.get(key, -math.inf) < self._faults.identify_every
+        self._keys[key] = now
+        return soon
+
     def _ready(self, session: Session) -> Json:
-        guilds = [] if self._world.left else [{"id": self._world.guild_id, "unavailable": True}]
+        there = not self._world.left and session.serves(self._world.guild_id)
+        guilds = [{"id": self._world.guild_id, "unavailable": True}] if there else []
         return {
             "v": 10,
             "user": {**self._payloads.user(self._world.bot), "verified": True, "mfa_enabled": False, "flags": 0},

@@ -22,8 +22,6 @@ from bots.playground.discord.refusals import (
 from bots.playground.discord.rest import Answer, Request, Route
 from bots.playground.discord.world import World
 
-SESSIONS_A_DAY = 1000
-
 
 class IdentityRoutes:
     """Answers about the application, the guild and its commands."""
@@ -39,6 +37,7 @@ class IdentityRoutes:
         wake: Callable[[], None],
     ) -> None:
         self._world = world
+        self._faults = faults
         self._payloads = payloads
         self._guild_payloads = GuildPayloads(world, faults, payloads)
         self._commands = commands
@@ -83,12 +82,12 @@ class IdentityRoutes:
 
     def _gateway(self) -> Json:
         limit = {
-            "total": SESSIONS_A_DAY,
-            "remaining": max(0, SESSIONS_A_DAY - self._gate.identifies),
+            "total": self._faults.sessions_a_day,
+            "remaining": max(0, self._faults.sessions_a_day - self._gate.identifies),
             "reset_after": 86_400_000,
-            "max_concurrency": 1,
+            "max_concurrency": self._faults.max_concurrency,
         }
-        return {"url": self._gateway_url(), "shards": 1, "session_start_limit": limit}
+        return {"url": self._gateway_url(), "shards": self._faults.shards, "session_start_limit": limit}
 
     def _here(self, asked: Request) -> bool:
         if asked["guild"] != self._world.guild_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -38,12 +39,12 @@ class DiscordSimulator:
     LookupError, with a sentence for people. At most 5,000 messages and 20,000 calls are kept.
     """
 
-    def __init__(self, *, faults: DiscordFaults | None = None) -> None:
+    def __init__(self, *, faults: DiscordFaults | None = None, clock: Callable[[], float] = time.time) -> None:
         self.faults = faults or DiscordFaults()
         self.base_url = ""
         self._prefix = "/discord"
         self._changes = Changes()
-        self._world = world = World()
+        self._world = world = World(clock)
         self._commands = Commands()
         self._limits = RateLimits(self.faults)
         self._payloads = Payloads(world, self.faults, lambda: f"{self.base_url}{self._prefix}/cdn")

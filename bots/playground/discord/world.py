@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 
 from bots.playground.discord.records import Attachment, Channel, File, Interaction, Message, Person
 from bots.playground.discord.snowflakes import Snowflakes
@@ -24,9 +25,10 @@ ALL_PERMISSIONS |= MANAGE_THREADS | 1 << 3
 class World:
     """Rows by id and the look-ups on them. Look-ups of people's words raise LookupError with a sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self.snowflakes = Snowflakes()
-        founded = time.time() - 30 * 86_400
+        founded = clock() - 30 * 86_400
         self.application_id = self.snowflakes.next(founded)
         self.bot_id = self.snowflakes.next(founded + 1)
         self.guild_id = self.snowflakes.next(founded + 2)
@@ -49,7 +51,7 @@ class World:
             self.add_channel(name, at=founded + 8)
 
     def now(self) -> float:
-        return time.time()
+        return self._clock()
 
     def add_person(self, name: str, *, manager: bool = False, at: float | None = None) -> Person:
         """Somebody new in the guild, with direct messages to the bot open."""
