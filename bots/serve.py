@@ -13,16 +13,19 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import migrations
 from bots.web import WebServer
+from core.clock import SystemClock
 from core.errors import PlatformUnavailable, SettingsError, StoreUnavailable, UnknownModel, WrongUse
 from core.ports import ChatPlatform
 from core.service import Core, open_core
 from core.settings import Settings, promised_later
+from core.store.processes import Processes
 from core.store.serve_lock import ServeLock
+from core.store.shards import StoredShards
 from migrations import queue_schema
 
 _log = structlog.get_logger()
 ROLES = ("slack", "discord", "worker", "reports", "web")
-DRAIN_SECONDS = 20.0  # that running answers are given at the end
+BEAT_SECONDS = 3
 START_SECONDS = 20.0  # that platforms are given at the start, before the rest goes on in the background
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -52,6 +55,7 @@ class Service:
         self._roles = checked(roles, shared=settings.postgres)
         self._works = "worker" in self._roles
         self._sweeping = False
+        self._processes: Processes | None = None  # on PostgreSQL: this one among the others
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
@@ -73,6 +77,9 @@ class Service:
             await self.core.database.check(migrations.NEWEST)
             if self._settings.postgres:
                 await self.core.database.read(queue_schema.check)
+                self._processes = Processes(self.core.database, SystemClock(), self._roles)
+                await self._processes.beat()
+                stack.push_async_callback(self._leave, self._processes)
             check_models(self.core)
             adapters = self._adapters(self.core)
             self.web = WebServer(self.core, {adapter.name: adapter.not_ready for adapter in adapters})
@@ -81,8 +88,7 @@ class Service:
                     mount(self.web.app)
             await self.web.start()
             stack.push_async_callback(self.web.close)
-            if self._works:
-                stack.callback(self._schedule().shutdown, wait=False)
+            stack.callback(self._schedule().shutdown, wait=False)
             for adapter in adapters:
                 stack.push_async_callback(adapter.close)
             stack.push_async_callback(self.core.stop, self.patience)
@@ -124,10 +130,25 @@ class Service:
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC")
-        often = {"seconds": self.core.sweep_every, "misfire_grace_time": None, "coalesce": True, "max_instances": 2}
-        scheduler.add_job(self._sweep, "interval", **often)
+        often = {"misfire_grace_time": None, "coalesce": True, "max_instances": 2}
+        if self._works:
+            scheduler.add_job(self._sweep, "interval", seconds=self.core.sweep_every, **often)
+        if self._processes is not None:
+            scheduler.add_job(self._beat, "interval", args=[self._processes], seconds=BEAT_SECONDS, **often)
         scheduler.start()
         return scheduler
+
+    async def _beat(self, processes: Processes) -> None:
+        try:
+            await processes.beat()
+        except StoreUnavailable as error:
+            _log.warning("beat.skipped", why=str(error))
+
+    async def _leave(self, processes: Processes) -> None:
+        try:
+            await processes.leave()
+        except StoreUnavailable as error:  # the others notice by themselves, a little later
+            _log.warning("leave.skipped", why=str(error))
 
     async def _sweep(self) -> None:
         if self._sweeping:  # the database takes its time
@@ -177,7 +198,10 @@ class Service:
         if self._settings.discord_enabled and (writes or "discord" in self._roles):
             from bots.discord.adapter import DiscordAdapter
 
-            adapters.append(DiscordAdapter(self._settings, core))
+            shards = None
+            if self._processes is not None and "discord" in self._roles:
+                shards = StoredShards(core.database, SystemClock(), self._processes)
+            adapters.append(DiscordAdapter(self._settings, core, shards=shards))
         if not adapters and self._roles != {"web"}:
             raise SettingsError(
                 "No chat platform is set up. Set SLACK_BOT_TOKEN=xoxb-… and SLACK_APP_TOKEN=xapp-…, or DISCORD_TOKEN, "
