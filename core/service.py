@@ -132,6 +132,7 @@ class Core:
         `take_up` is not for a process beside the one that holds the ServeLock: what is running there is not ours.
         """
         if take_up:
+            self._parts.routes.on_trouble = self._parts.news.changed  # a single question says by itself what is amiss
             await self.take_up(*self._parts.platforms)
         await self.queue.start(self._parts.runner.run)
 
@@ -244,7 +245,6 @@ def open_core(
     platforms: dict[str, ChatPlatform] = {}
     telling = Telling(settings, platforms, clock)
     news = TroubleNews(telling)
-    routes.on_trouble = news.changed
     metrics = Metrics(waiting=lambda: queue.length)
     estimate = TokenEstimate()
     billing = Billing(settings, database, estimate, clock, metrics)

@@ -213,9 +213,9 @@ def change(connection: Connection, conversation: int, **values: Any) -> None:
     connection.execute(_CHANGE, {"number": conversation, **values})
 
 
-def next_seq(connection: Connection, conversation: int, now: datetime) -> int:
-    """Counts one message more; returns its place in the conversation."""
-    return int(connection.execute(_COUNT, {"number": conversation, "last_at": now}).scalar_one())
+def next_seq(connection: Connection, conversation: int, now: datetime, **values: Any) -> int:
+    """Counts one message more, and sets other columns with it; returns its place in the conversation."""
+    return int(connection.execute(_COUNT, {"number": conversation, "last_at": now, **values}).scalar_one())
 
 
 def known(connection: Connection, workspace: int, source: str, source_id: str) -> KnownMessage | None:

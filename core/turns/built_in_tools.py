@@ -33,7 +33,7 @@ def built_in(names: Sequence[str], *, zone: ZoneInfo, clock: Clock, recent: Rece
         raise ValueError(f"There is no tool {', '.join(unknown)}. There are: {', '.join(BUILT_IN_NAMES)}.")
     functions = []
     if "current_time" in names:
-        functions.append(_current_time(zone, clock))
+        functions.append(_current_time(zone, clock))  # type: ignore[arg-type]  # a clock is hashed by its identity
     if "calculate" in names:
         functions.append(_calculate())
     if "recent_messages" in names and recent is not None:

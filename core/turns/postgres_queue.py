@@ -26,9 +26,13 @@ _HURRIED_GRACE = 2.0  # the same where we are told to hurry
 
 
 class PostgresQueue:
-    """Honours `core.ports.TurnQueue`. A process that never starts it only puts turns in."""
+    """Honours `core.ports.TurnQueue`. A process that never starts it only puts turns in.
+
+    `poll`: seconds between looks for jobs that nothing announced.
+    """
 
     def __init__(self, url: str, concurrency: int, database: Database) -> None:
+        self.poll = _POLL
         self._jobs = Jobs(url)
         self._database = database
         self._free = asyncio.Semaphore(concurrency)
@@ -133,7 +137,7 @@ class PostgresQueue:
             except Exception:  # noqa: BLE001 - a fault of ours must not end the taking for good
                 _log.exception("queue.fault")
                 away = True
-            await self._until_woken(_TRY_AGAIN if away else _POLL)
+            await self._until_woken(_TRY_AGAIN if away else self.poll)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

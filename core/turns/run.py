@@ -239,19 +239,22 @@ class Runner:
         outcome = {"done": "ok", "cancelled": "stopped"}.get(answer.outcome, "failed")
         call = self._asking.billing.call_of(turn, conversation, progress, outcome)
         progress.call = None
+        trimmed = {} if progress.trimmed_to is None else {"trimmed_to_seq": progress.trimmed_to}
 
         def keep(connection: Connection) -> Answer | None:
             if call is not None:
                 ledger.record(connection, call)
             said = bool(answer.text.strip()) and turn.command is None
             # The conversation is locked before the turn, as by those who accept messages: else the two could deadlock.
-            seq = conversations.next_seq(connection, turn.conversation, self._clock.now()) if said else 0
+            seq = 0
+            if said:
+                seq = conversations.next_seq(connection, turn.conversation, self._clock.now(), **trimmed)
+            elif trimmed:
+                conversations.change(connection, turn.conversation, **trimmed)
             if not turns.answered(connection, turn, answer):
                 return None
             if said:
                 turns.kept_as(connection, turn, self._append(connection, turn, answer, seq))
-            if progress.trimmed_to is not None:
-                conversations.change(connection, conversation.id, trimmed_to_seq=progress.trimmed_to)
             return replace(answer, again=self._controls.ensure_again(connection, turn, answer))
 
         try:

@@ -14,7 +14,7 @@ from core.messages import IncomingMessage, WorkspaceKey
 from core.service import Core
 from tests.bench.stage import Ground
 from tests.bench.stores import KINDS, core_at, load, question, quiet, store
-from tests.bench.table import Row, verdict
+from tests.bench.table import Row, percentile, verdict
 from tests.databases import Place
 
 _LONG, _SHORT = 10_000, 50
@@ -49,7 +49,7 @@ async def _long_thread(kind: str, place: Place) -> Row:
         for number, length in ((1, _LONG), (2, _SHORT)):
             await _ask(core, question(number))
             await asyncio.to_thread(_lengthen, place, number, length)
-        long, short = await _compared(lambda which: (core, question(next(_numbers), root=1 + which)))
+        long, short = await _compared(kind, lambda which: (core, question(next(_numbers), root=1 + which)))
     return _row(f"a turn, thread of {_LONG} messages (bare: of {_SHORT}), {kind}", long, short)
 
 
@@ -62,20 +62,25 @@ async def _full_store(kind: str, empty: Place, full: Place) -> Row:
             workspace = WorkspaceKey("slack", f"T{number * 7 % _WORKSPACES if which == 0 else 1}")
             return cores[which], replace(question(number), workspace=workspace)
 
-        ours, bare = await _compared(asked)
+        ours, bare = await _compared(kind, asked)
     return _row(f"a turn, store of {_MESSAGES} messages (bare: empty), {kind}", ours, bare)
 
 
-async def _compared(asked: Callable[[int], tuple[Core, IncomingMessage]]) -> tuple[float, float]:
-    """Seconds a turn of either, in rounds that take turns; of each the round that was disturbed least."""
-    rounds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_ROUNDS + 1):
+async def _compared(kind: str, asked: Callable[[int], tuple[Core, IncomingMessage]]) -> tuple[float, float]:
+    """Seconds a turn of either, in rounds that take turns: what a quarter of them do not pass, the least disturbed.
+
+    SQLite works in this process, whose CPU alone is counted: its waiting for a busy disk says nothing about growth.
+    """
+    clock = time.process_time if kind == "SQLite" else time.perf_counter
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_ROUNDS):
         for which in (0, 1):
-            began = time.perf_counter()
+            await _ask(*asked(which))  # this one warms up
             for _ in range(_TURNS):
+                began = clock()
                 await _ask(*asked(which))
-            rounds[which].append((time.perf_counter() - began) / _TURNS)
-    return min(rounds[0][1:]), min(rounds[1][1:])
+                taken[which].append(clock() - began)
+    return percentile(taken[0], 0.25), percentile(taken[1], 0.25)
 
 
 async def _ask(core: Core, message: IncomingMessage) -> None:
@@ -86,6 +91,7 @@ async def _ask(core: Core, message: IncomingMessage) -> None:
 def _row(name: str, ours: float, bare: float) -> Row:
     compared = f"{ours / bare:.2f} ×, {load()}"
     aim = f"≤ {_AIM} ×"
+    name = name.replace("a turn", "CPU of a turn") if name.endswith("SQLite") else name
     return Row(name, f"{ours * 1000:.1f} ms", f"{bare * 1000:.1f} ms", compared, aim, verdict(ours <= _AIM * bare))
 
 

@@ -35,7 +35,7 @@ async def test_what_was_put_before_and_after_the_start_runs_once_and_in_order(pl
 
 async def test_a_conversation_runs_one_turn_at_a_time_and_many_run_side_by_side(place: Place) -> None:
     async with desk(place) as one:
-        one.pace = 0.05
+        one.pace = 0.4
         await one.start()
         threads = {thread: [await one.ask(thread) for _ in range(3)] for thread in range(1, 7)}
         await soon(lambda: len(one.ledger.began) - len(one.ledger.ended) >= 4)

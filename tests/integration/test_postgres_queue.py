@@ -19,6 +19,7 @@ from core.service import Core, open_core
 from core.store import jobs
 from core.store.database import Connection
 from core.store.jobs import Job, Jobs
+from core.turns.postgres_queue import PostgresQueue
 from tests.databases import Place, place_of
 from tests.desk import SLACK, Desk, Ledger, desk
 from tests.fakes import ADA, TEAM, FakePlatform, ScriptedModel, message, said
@@ -77,10 +78,12 @@ async def test_a_turn_and_its_job_commit_together_or_not_at_all(there: Place) ->
         assert len(there.rows(JOBS)) == 1
 
 
-async def test_what_one_process_accepts_another_begins_within_milliseconds(there: Place) -> None:
+async def test_what_one_process_accepts_wakes_another(there: Place) -> None:
     ledger = Ledger()
     waits: list[float] = []
     async with desk(there, ledger) as ingress, desk(there, ledger) as worker:
+        assert isinstance(worker.core.queue, PostgresQueue)
+        worker.core.queue.poll = 60.0  # only the news can wake it
         await worker.start()
         for thread in range(1, 22):
             turn = await ingress.ask(thread)
@@ -90,7 +93,7 @@ async def test_what_one_process_accepts_another_begins_within_milliseconds(there
             await asyncio.sleep(0.01)
     middle = statistics.median(waits)
     print(f"wake-up of an idle worker: p50 {middle * 1000:.1f} ms, longest {max(waits) * 1000:.1f} ms")
-    assert middle < 0.05
+    assert middle < 5
 
 
 async def test_the_next_turn_of_a_conversation_begins_right_after_the_last_wherever(there: Place) -> None:
@@ -103,7 +106,7 @@ async def test_the_next_turn_of_a_conversation_begins_right_after_the_last_where
     assert ledger.ended == asked
     assert ledger.most == 1
     gaps = [ledger.at[after] - ledger.at[before] for before, after in itertools.pairwise(asked)]
-    assert max(gaps) < 0.3
+    assert max(gaps) < 3  # with the usual polling it would be 5 seconds; `make bench` has the figure
 
 
 async def test_three_workers_keep_the_order_of_each_conversation_and_share_the_work(there: Place) -> None:
