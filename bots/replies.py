@@ -298,6 +298,6 @@ _HELP_END = (
     "A word alone does this: “stop” ends an answer, “reset” starts anew, “cost” tells what it has cost.",
     "“leave” makes me quiet until the next mention.",
     "“assistant NAME” or “model NAME” chooses who answers in this conversation; the word alone says who does now.",
-    "Attach images (PNG, JPEG, WEBP, or a GIF that is not animated) and I look at them.",
+    "Attach images (PNG, JPEG, WEBP, or a GIF that is not animated) or a PDF, and I read them.",
 )
 _HELP_ASSISTANTS = "Assistants to choose from: {names}."

@@ -114,7 +114,8 @@ def test_a_trial_whose_caller_goes_leaves_the_next_one_to_try() -> None:
 
 def test_a_refused_key_stops_all_calls_until_a_probe_is_let_in() -> None:
     async def scene() -> None:
-        answers: deque[ModelError | None] = deque([errors.ModelUnauthorized(status=401), errors.ModelUnreachable()])
+        refused = errors.ModelUnauthorized(status=401)
+        answers: deque[ModelError | None] = deque([refused, refused, errors.ModelUnreachable()])
         probed: list[float] = []
 
         async def probe() -> None:
@@ -130,9 +131,27 @@ def test_a_refused_key_stops_all_calls_until_a_probe_is_let_in() -> None:
         assert kinds(world) == ["unauthorized"]
         await asyncio.sleep(15.0)
         assert kinds(world) == ["unauthorized", None]
-        assert probed == [60.0, 120.0, 180.0]
+        assert probed == [0.0, 60.0, 120.0, 180.0]
         assert await world.ask() == "ok"
         assert len(world.home.started) == 2
+
+    play(scene)
+
+
+def test_a_list_that_anybody_may_read_proves_no_key_and_one_call_a_minute_finds_out() -> None:
+    async def scene() -> None:
+        async def probe() -> None:
+            """Answers whoever asks."""
+
+        world = World(probe=probe)
+        world.home.errors.extend([errors.ModelUnauthorized(status=401) for _ in range(3)])
+        outcomes = []
+        for _ in range(200):
+            outcomes.append(await world.ask())
+            await asyncio.sleep(1.0)
+        assert outcomes.count("ModelUnauthorized") == 3
+        assert outcomes[-1] == "ok"
+        assert kinds(world) == ["unauthorized", None], "told once, and once of its end"
 
     play(scene)
 

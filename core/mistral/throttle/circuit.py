@@ -114,6 +114,10 @@ class Circuit:
             self._era += 1
             self._on_change(None)
 
+    def try_calls(self) -> None:
+        """No probe tells whether a refused key is good again: calls have to."""
+        self._trial_unauthorized = True
+
     def _judged(self) -> None:
         """It lives, as it refused a request for that request's sake; of key and credit that proves nothing."""
         if self._trouble is None or self._trouble.kind == "unavailable":

@@ -171,12 +171,18 @@ class ThrottledModel:
         self._on_change(trouble)
 
     async def _until_authorized(self, probe: Callable[[], Awaitable[object]]) -> None:
-        """Asks every minute whether the key is good again."""
+        """Asks every minute whether the key is good again, if the probe is refused as well.
+
+        A home may show its list to anybody: then only a call can tell, and one a minute is let through.
+        """
+        proven, pause = False, 0.0
         while (trouble := self._circuit.trouble) is not None and trouble.kind == "unauthorized":
-            await self._clock.sleep(_CHECK)
+            await self._clock.sleep(pause)
+            pause = _CHECK
             try:
                 await probe()
             except ModelUnauthorized:
+                proven = True
                 continue
             except Exception as error:  # noqa: BLE001 - also after a fault of ours the next minute asks again
                 import structlog
@@ -184,4 +190,7 @@ class ThrottledModel:
                 why = error.reason if isinstance(error, ModelError) else type(error).__name__
                 structlog.get_logger().warning("model.probe_failed", why=why)
             else:
+                if not proven:
+                    self._circuit.try_calls()
+                    return
                 self._circuit.close()
