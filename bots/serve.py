@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class Service:
         self.patience = settings.drain_seconds if patience is None else patience
         self._roles = checked(roles, shared=settings.postgres)
         self._works = "worker" in self._roles
-        self._sweeping = False
+        self._chores: dict[str, asyncio.Task[None]] = {}
         self._processes: Processes | None = None  # on PostgreSQL: this one among the others
         self._stack = AsyncExitStack()
         self._connecting: asyncio.Task[None] | None = None
@@ -88,7 +88,7 @@ class Service:
                     mount(self.web.app)
             await self.web.start()
             stack.push_async_callback(self.web.close)
-            stack.callback(self._schedule().shutdown, wait=False)
+            stack.push_async_callback(self._unschedule, self._schedule())
             for adapter in adapters:
                 stack.push_async_callback(adapter.close)
             stack.push_async_callback(self.core.stop, self.patience)
@@ -131,35 +131,43 @@ class Service:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC")
         often = {"misfire_grace_time": None, "coalesce": True, "max_instances": 2}
+        chores: list[tuple[Callable[[], Awaitable[None]], float]] = []
         if self._works:
-            scheduler.add_job(self._sweep, "interval", seconds=self.core.sweep_every, **often)
+            chores.append((self.core.sweep, self.core.sweep_every))
         if self._processes is not None:
-            scheduler.add_job(self._beat, "interval", args=[self._processes], seconds=BEAT_SECONDS, **often)
+            chores.append((self._processes.beat, BEAT_SECONDS))
+        for chore, seconds in chores:
+            scheduler.add_job(self._begin, "interval", args=[chore], seconds=seconds, **often)
         scheduler.start()
         return scheduler
 
-    async def _beat(self, processes: Processes) -> None:
+    async def _begin(self, chore: Callable[[], Awaitable[None]]) -> None:
+        """Begins a chore, unless the last time is still under way because the database takes its time."""
+        name = chore.__name__
+        if name not in self._chores:
+            self._chores[name] = asyncio.create_task(self._do(name, chore), name=name)
+
+    async def _do(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
         try:
-            await processes.beat()
+            await chore()
         except StoreUnavailable as error:
-            _log.warning("beat.skipped", why=str(error))
+            _log.warning("chore.skipped", chore=name, why=str(error))
+        except Exception:  # noqa: BLE001 - the next time may be better
+            _log.exception("chore.fault", chore=name)
+        finally:
+            del self._chores[name]
+
+    async def _unschedule(self, scheduler: AsyncIOScheduler) -> None:
+        """Begins no more chores and lets those under way end."""
+        scheduler.shutdown(wait=False)
+        if self._chores:
+            await asyncio.wait(set(self._chores.values()))
 
     async def _leave(self, processes: Processes) -> None:
         try:
             await processes.leave()
         except StoreUnavailable as error:  # the others notice by themselves, a little later
             _log.warning("leave.skipped", why=str(error))
-
-    async def _sweep(self) -> None:
-        if self._sweeping:  # the database takes its time
-            return
-        self._sweeping = True
-        try:
-            await self.core.sweep()
-        except StoreUnavailable as error:
-            _log.warning("sweep.skipped", why=str(error))
-        finally:
-            self._sweeping = False
 
     async def _connect(self, adapters: Sequence[Adapter]) -> None:
         tasks = [asyncio.create_task(self._connect_one(adapter)) for adapter in adapters]

@@ -127,9 +127,10 @@ class Database(ABC):
         self._reading = ThreadPoolExecutor(self._readers, thread_name_prefix="database-reader")
 
     def _close(self) -> None:
-        for threads in (self._writing, self._reading):
+        before = (self._writing, self._reading)
+        self._begin_threads()  # first: whoever asks meanwhile is served by the new ones
+        for threads in before:
             threads.shutdown(wait=True)
-        self._begin_threads()
         self._dispose()
 
     def _hand_over(self, transaction: Callable[[Connection], Result]) -> Future[Result]:
