@@ -87,6 +87,12 @@ def claim(connection: Connection, notice: int, now: datetime, *, alone: bool) ->
     return MissedNotice(row.id, key, row.channel, row.control_id, row.created_at, row.claimed_until is not None)
 
 
+def leave(connection: Connection, notice: int, now: datetime) -> None:
+    """Nobody is at it any more, and it may have been posted: anybody may claim it."""
+    mine = update(_notice).where(_notice.c.id == notice, _notice.c.posted_at.is_(None))
+    connection.execute(mine.values(claimed_until=now))
+
+
 def posted(connection: Connection, notice: int, platform_id: str | None, now: datetime) -> None:
     """It stands there now. None: its channel does not take it."""
     done = update(_notice).where(_notice.c.id == notice)

@@ -23,6 +23,7 @@ from core.turns.accept import Acceptance, Picks
 from core.turns.choices import Choices
 from core.turns.controls import Controls
 from core.turns.marks import Marks
+from core.turns.patience import to_its_end
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 KEPT_WITHIN = timedelta(hours=24)
@@ -134,7 +135,7 @@ class CatchingUp:
 
     async def keep(self, catch_up: Callable[[], Awaitable[None]], board: Board) -> None:
         """Until it is cancelled: writes marks down now and then, and catches up when something is missing."""
-        failures = 0
+        failures, others = 0, False
         while True:
             wait = _AGAIN_AFTER[min(failures, len(_AGAIN_AFTER)) - 1] if failures else WRITTEN_EVERY
             try:
@@ -153,7 +154,8 @@ class CatchingUp:
                     await catch_up()
                     if not self._missing.is_set():
                         self.marks.release()
-                    await self._announce(board)
+                if looking or others:
+                    others = await self._announce(board)
                 failures = 0
             except (StoreUnavailable, PlatformError) as error:
                 failures += 1
@@ -197,25 +199,39 @@ class CatchingUp:
             self._queue.defer(connection, press.workspace.platform, turn, line)
         return Pressed(True, Notice("answered_now")), questions
 
-    async def _announce(self, board: Board) -> None:
-        """Posts the notices that are due, each once, whoever died in the middle. Raises PlatformUnavailable."""
+    async def _announce(self, board: Board) -> bool:
+        """Posts the notices that are due, each once, whoever died in the middle. Raises PlatformUnavailable.
+
+        True: another process is at one of them, or died there: look again.
+        """
+        others = False
         for number in await self._database.read(lambda connection: missed.to_post(connection, self._platform)):
             notice = await self._claimed(number)
             if notice is None:
+                others = True
                 continue
             try:
                 post = await board.find(notice) if notice.sought else None
                 post = post or await board.post(notice)
-            except PlatformUnavailable:
-                raise  # it may stand there: the next try looks first
+            except (PlatformUnavailable, asyncio.CancelledError):
+                await to_its_end(self._left(number))  # it may stand there: the next try, whoever's, looks first
+                raise
             except PlatformError as error:
                 post = None
                 _log.warning("catch_up.notice_refused", channel=notice.channel, reason=error.reason, code=error.code)
             await self._posted(number, post)
+        return others
 
     async def _claimed(self, notice: int) -> MissedNotice | None:
         now, alone = self._clock.now(), not self._settings.postgres
         return await self._database.write(lambda connection: missed.claim(connection, notice, now, alone=alone))
+
+    async def _left(self, notice: int) -> None:
+        now = self._clock.now()
+        try:
+            await self._database.write(lambda connection: missed.leave(connection, notice, now))
+        except StoreUnavailable as error:  # then it is nobody's a little later
+            _log.warning("catch_up.notice_not_left", notice=notice, why=error.reason)
 
     async def _posted(self, notice: int, post: str | None) -> None:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from bots.playground.simulators import Simulators
 from bots.playground.slack.posts import SlackPost
 from core.settings import Settings
 from tests.databases import Place
-from tests.world import KEY, World, soon
+from tests.world import KEY, World
 
 GENERAL, RANDOM, ADA, GRACE = "C0GENERAL", "C0RANDOM", "U0ADA", "U0GRACE"
 MISSED = "I was away"
@@ -33,7 +33,6 @@ class Missing(World):
     """A world with the platforms' clock in hand."""
 
     clock: Clock
-    place: Place
 
     async def ask_slack(self, text: str, *, user: str = ADA, channel: str = GENERAL, thread: str | None = None) -> str:
         return await self.slack.post(user, channel, f"<@{self.slack.bot_user_id}> {text}", thread_ts=thread)
@@ -64,7 +63,8 @@ class Missing(World):
 
     async def quiet(self, asked: int) -> None:
         """So many questions were put to the model, and nothing runs."""
-        await soon(lambda: len(self.model.requests) >= asked and self.service.core.queue.length == 0, 15)
+        await self.model.until(lambda model: len(model.requests) >= asked, 15)
+        await self.idle(15)
 
 
 @asynccontextmanager
@@ -79,8 +79,8 @@ async def missing(place: Place, *, start: bool = True) -> AsyncIterator[Missing]
             {"MISTRAL_API_KEY": KEY, "MISTRAL_BASE_URL": model.base_url, "BISE_LOG_FORMAT": "json"}, None
         )
         settings = simulators.settings(base, place.folder / "bise.db").model_copy(update=place.fields)
-        world = Missing(simulators, model, settings)
-        world.clock, world.place = clock, place
+        world = Missing(simulators, model, settings, place)
+        world.clock = clock
         world.discord.faults.rate_limits = False
         if start:
             await world.start()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from bots.playground.discord.views import DiscordPost, InteractionView
-from bots.playground.mistral.replies import Reply, ToolCall, error
+from bots.playground.mistral.replies import Reply, error
 from bots.playground.slack.posts import SlackPost
+from core.chat import ToolCall
 from tests.databases import Place
-from tests.world import KEY, World, running, soon
+from tests.world import KEY, World, running
 
 ADA, GRACE, GENERAL, AT_GRACE = "U0ADA", "U0GRACE", "C0GENERAL", "D0GRACE"
 AGAIN = "Ask again"
@@ -38,7 +39,7 @@ def discord_answers(world: World, channel: str) -> list[DiscordPost]:
 async def asked_in_slack(world: World, text: str, user: str = ADA) -> str:
     root = await world.slack.post(user, GENERAL, f"<@{world.slack.bot_user_id}> {text}")
     await world.slack.until(lambda: any(not post.streaming for post in slack_answers(world, root)))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     return root
 
 
@@ -67,7 +68,7 @@ async def test_slack_a_refused_key_is_told_to_the_admin_once_and_asked_again_it_
     [failed] = slack_answers(world, roots[1])
     await asyncio.gather(*(press_in_slack(world, failed, ADA) for _ in range(3)))
     await world.slack.until(lambda: any("Question 1" in post.shown for post in slack_answers(world, roots[1])))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     stays, answer = slack_answers(world, roots[1])
     assert (stays.ts, stays.shown, stays.buttons) == (failed.ts, failed.shown, ())
     assert (answer.shown, answer.buttons) == ("You said: Ada: Question 1", ())
@@ -77,7 +78,7 @@ async def test_slack_a_refused_key_is_told_to_the_admin_once_and_asked_again_it_
 
 
 async def test_slack_a_strangers_press_is_answered_kindly_and_asks_nothing(world: World) -> None:
-    world.model.then(*[error(503, "down", code="3505")] * 4)
+    world.model.then(error(402, "no credit", code="402"))
     root = await asked_in_slack(world, "Still there?")
     requests = len(world.model.requests)
     await press_in_slack(world, slack_answers(world, root)[0], GRACE)
@@ -92,12 +93,12 @@ async def test_slack_a_private_answer_is_asked_again_where_it_stands(refused: Wo
     world = refused
     await world.slack.command(ADA, GENERAL, "/bise", "ask What is a bise?")
     await world.slack.until(lambda: any(post.buttons and AGAIN in post.buttons[0].label for post in private(world)))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     await mended(world)
     [failed] = private(world)
     await press_in_slack(world, failed, ADA)
     await world.slack.until(lambda: any("You said: What is a bise?" in post.shown for post in private(world)))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     [answer] = private(world)
     assert answer.buttons == ()
     assert not any("You said" in post.shown for post in world.slack.messages(GENERAL))
@@ -122,7 +123,7 @@ async def test_slack_an_answer_that_a_tool_began_has_its_button_at_the_end_of_th
 
 async def failed_in_discord(world: World, channel: str) -> DiscordPost:
     await world.discord.until(lambda: any(post.buttons for post in discord_answers(world, channel)))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     [post] = discord_answers(world, channel)
     assert list(post.buttons.values()) == [AGAIN]
     return post
@@ -137,7 +138,7 @@ async def press_in_discord(world: World, post: DiscordPost, user: str) -> Intera
 
 async def answered_in_discord(world: World, channel: str) -> list[DiscordPost]:
     await world.discord.until(lambda: any("You said" in post.content for post in discord_answers(world, channel)))
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     return discord_answers(world, channel)
 
 
@@ -182,7 +183,7 @@ async def test_discord_a_mention_is_asked_again_by_a_reply_to_it(refused: World)
 
 
 async def test_discord_a_strangers_press_is_answered_to_them_alone(world: World) -> None:
-    world.model.then(*[error(503, "down", code="3505")] * 4)
+    world.model.then(error(402, "no credit", code="402"))
     channel = world.discord.channel_id("general")
     await world.discord.command(world.discord.person_id("Ada"), channel, "ask", {"prompt": "Still there?"})
     failed = await failed_in_discord(world, channel)
@@ -193,8 +194,8 @@ async def test_discord_a_strangers_press_is_answered_to_them_alone(world: World)
     assert stays.buttons == failed.buttons
 
 
-async def test_discord_without_admins_the_applications_owner_is_told_once(tmp_path: Path) -> None:
-    async with running(tmp_path, start=False) as world:
+async def test_discord_without_admins_the_applications_owner_is_told_once(tmp_path: Path, place: Place) -> None:
+    async with running(tmp_path, place=place, start=False) as world:
         world.model.api_key = "another"
         await world.start()
         channel, ada = world.discord.channel_id("general"), world.discord.person_id("Ada")
@@ -202,9 +203,9 @@ async def test_discord_without_admins_the_applications_owner_is_told_once(tmp_pa
             await world.discord.command(ada, channel, "ask", {"prompt": f"Question {number}"})
         await world.discord.until(lambda: len([p for p in discord_answers(world, channel) if p.buttons]) == 2)
         direct = next(
-            place["id"]
-            for place in world.discord.snapshot()["channels"]
-            if place["kind"] == "dm" and place["with"] == ada
+            channel["id"]
+            for channel in world.discord.snapshot()["channels"]
+            if channel["kind"] == "dm" and channel["with"] == ada
         )
         await world.discord.until(lambda: bool(discord_answers(world, direct)))
         [told] = discord_answers(world, direct)

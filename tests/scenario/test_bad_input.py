@@ -10,9 +10,10 @@ import pytest
 from bots.playground.mistral import replies as scripted
 from bots.playground.mistral.replies import Reply
 from core.errors import TokenRevoked
-from tests.scenario.test_slack import ADA, GENERAL, answers, ask, mention
 from tests.databases import Place
-from tests.world import World, running, soon
+from tests.postgres import PostgresServer
+from tests.scenario.test_slack import ADA, GENERAL, answers, ask, mention
+from tests.world import World, running
 
 
 def words(world: World, root: str) -> str:
@@ -36,8 +37,9 @@ async def test_a_refusal_of_the_model_has_its_own_sentence(world: World, reply: 
     assert len(world.model.requests) == 1
 
 
-async def test_a_model_that_cannot_be_reached_is_told_after_some_tries(tmp_path: Path, place: Place) -> None:
-    async with running(tmp_path, place=place, mistral_base_url="http://127.0.0.1:1") as world:
+async def test_a_model_that_cannot_be_reached_is_told_after_some_tries(tmp_path: Path, file: Place) -> None:
+    # On one database: the tries and the seconds between them are the process's own.
+    async with running(tmp_path, place=file, mistral_base_url="http://127.0.0.1:1") as world:
         root = await ask(world, "Hello?")
         assert "could not reach the model" in words(world, root)
 
@@ -84,7 +86,7 @@ async def test_a_question_deleted_meanwhile_is_no_fault(world: World) -> None:
     ts = await world.slack.post(ADA, GENERAL, mention(world, "Count"))
     await world.model.until(lambda model: model.open_streams == 1)
     await world.slack.delete(ADA, GENERAL, ts)
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     root = await ask(world, "Still there?")
     assert "Still there?" in words(world, root)
 
@@ -96,7 +98,7 @@ async def test_a_channel_that_the_bot_may_not_write_in_does_not_stop_the_others(
     await world.slack.post(ADA, GENERAL, mention(world, "hello"))
     root = await ask(world, "Do you work here?")
     assert "Do you work here?" in words(world, root)
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
 
 
 async def test_a_revoked_token_stops_the_start_with_one_line(tmp_path: Path, place: Place) -> None:
@@ -107,20 +109,45 @@ async def test_a_revoked_token_stops_the_start_with_one_line(tmp_path: Path, pla
         del world.service
 
 
-async def test_a_database_that_is_away_withholds_the_ack_and_gives_commands_a_sentence(world: World) -> None:
-    world.slack.faults.ack_timeout = 1.0
-    world.slack.faults.retry_delays = (0.5, 1.0, 2.0)
-    file = world.settings.database_file
-    await world.service.core.database.close()
-    away = file.with_suffix(".away")
-    file.rename(away)
-    file.mkdir()
+async def test_a_file_that_is_away_withholds_the_ack_and_gives_commands_a_sentence(tmp_path: Path, file: Place) -> None:
+    away = file.file.with_suffix(".away")
+    async with running(tmp_path, place=file) as world:
+        await world.service.core.database.close()  # an open file would go on under its new name
+        file.file.rename(away)
+        file.file.mkdir()
+        root = await asked_in_vain(world)
+        file.file.rmdir()
+        away.rename(file.file)
+        await answered_once(world, root)
+
+
+async def test_a_server_that_is_away_withholds_the_ack_and_gives_commands_a_sentence(tmp_path: Path) -> None:
+    with PostgresServer.make(durable=True) as server:
+        place = Place(tmp_path, server.create("bise"))
+        async with running(tmp_path, place=place) as world:
+            await asyncio.to_thread(server.stop, "immediate")
+            root = await asked_in_vain(world)
+            await asyncio.to_thread(server.start)
+            await answered_once(world, root)
+
+
+async def asked_in_vain(world: World) -> str:
+    """A command and a mention while there is no database; returns the mention's root."""
+    world.slack.faults.ack_timeout, world.slack.faults.retry_delays = 1.0, (0.5, 1.0, 2.0, 4.0)
     outcome = await world.slack.command(ADA, GENERAL, "/bise", "usage")
-    assert outcome.text
-    ts = await world.slack.post(ADA, GENERAL, mention(world, "Written while it was away"))
-    await asyncio.sleep(0.3)
+    assert "ask again in a minute" in outcome.text
+    root = await world.slack.post(ADA, GENERAL, mention(world, "Written while it was away"))
+    await world.slack.until(lambda: any(delivery.retry_num for delivery in world.slack.deliveries))
+    events = [delivery for delivery in world.slack.deliveries if delivery.kind == "events_api"]
+    assert [delivery.acked_at for delivery in events] == [None] * len(events)
     assert not world.model.requests
-    file.rmdir()
-    away.rename(file)
-    await world.slack.until(lambda: bool(answers(world, ts)), 15)
+    return root
+
+
+async def answered_once(world: World, root: str) -> None:
+    """Answers what it was brought again."""
+    await world.slack.until(lambda: any(not post.streaming for post in answers(world, root)), 15)
+    await world.idle()
+    [answer] = answers(world, root)
+    assert "Written while it was away" in answer.shown
     assert len(world.model.requests) == 1

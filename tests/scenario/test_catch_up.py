@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,6 @@ from bots.playground.discord.faults import Limit
 from tests.databases import Place, place_of
 from tests.scenario.missing import GENERAL, GRACE, HOUR, Missing, missing
 from tests.world import soon
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[Place]:
-    """A new SQLite file."""
-    with place_of("sqlite", tmp_path) as place:
-        yield place
 
 
 @pytest.fixture
@@ -50,8 +43,8 @@ async def test_what_was_asked_while_it_was_down_is_answered_once(away: Missing) 
     assert len(away.model.requests) == 6
 
 
-async def test_direct_messages_written_while_it_was_down_are_answered(file: Place) -> None:
-    async with missing(file) as world:
+async def test_direct_messages_written_while_it_was_down_are_answered(place: Place) -> None:
+    async with missing(place) as world:
         await world.slack.post("U0ADA", "D0ADA", "slack, hello")
         await world.discord.post("Ada", world.discord.person_id("Ada"), "discord, hello")
         await world.quiet(2)
@@ -63,8 +56,8 @@ async def test_direct_messages_written_while_it_was_down_are_answered(file: Plac
         assert sorted(world.asked()[2:]) == ["discord, again", "slack, again"]
 
 
-async def test_a_chat_thread_goes_on_after_a_downtime(file: Place) -> None:
-    async with missing(file) as world:
+async def test_a_chat_thread_goes_on_after_a_downtime(place: Place) -> None:
+    async with missing(place) as world:
         await world.discord.command("Ada", "general", "chat", {"topic": "winds"})
         await world.quiet(1)
         [thread] = world.discord.threads("general")
@@ -126,8 +119,8 @@ async def test_late_questions_get_one_quiet_notice_a_channel_and_are_answered_in
         assert len(world.slack_notices()) == 1
 
 
-async def test_what_was_asked_more_than_a_day_ago_is_left_alone(file: Place) -> None:
-    async with missing(file, start=False) as world:
+async def test_what_was_asked_more_than_a_day_ago_is_left_alone(place: Place) -> None:
+    async with missing(place, start=False) as world:
         world.clock.back = 25 * HOUR
         await world.start()
         await world.heard_once()
@@ -144,8 +137,8 @@ async def test_what_was_asked_more_than_a_day_ago_is_left_alone(file: Place) -> 
         assert (world.slack_notices(), world.discord_notices()) == ([], [])
 
 
-async def test_nothing_said_before_the_first_start_is_answered(file: Place) -> None:
-    async with missing(file, start=False) as world:
+async def test_nothing_said_before_the_first_start_is_answered(place: Place) -> None:
+    async with missing(place, start=False) as world:
         await world.ask_slack("before its time")
         await world.ask_discord("before its time")
         await world.start()
@@ -159,6 +152,7 @@ async def test_nothing_said_before_the_first_start_is_answered(file: Place) -> N
 
 
 async def test_a_session_that_was_lost_is_caught_up(file: Place) -> None:
+    # On one database: the connection is what differs from a downtime, and that takes its seconds.
     async with missing(file) as world:
         await world.heard_once()
         world.discord.invalidate_sessions()
@@ -169,6 +163,7 @@ async def test_a_session_that_was_lost_is_caught_up(file: Place) -> None:
 
 
 async def test_slack_is_caught_up_after_its_connection_was_away(file: Place) -> None:
+    # On one database: the connection is what differs from a downtime, and that takes its seconds.
     async with missing(file) as world:
         world.slack.faults.retry_delays = ()  # it brings nothing again
         await world.heard_once()
@@ -178,23 +173,23 @@ async def test_slack_is_caught_up_after_its_connection_was_away(file: Place) -> 
         assert world.asked()[2:] == ["into the gap"]
 
 
-async def test_what_could_not_be_stored_is_answered_once_the_database_is_back(file: Place) -> None:
-    async with missing(file) as world:
+async def test_what_could_not_be_stored_is_answered_once_the_database_is_back(place: Place) -> None:
+    async with missing(place) as world:
         world.slack.faults.retry_delays = ()
         await world.heard_once()
-        file.change("ALTER TABLE message RENAME TO message_away")
+        place.change("ALTER TABLE message RENAME TO message_away")
         await world.ask_slack("slack, unheard")
         await world.ask_discord("discord, unheard")
         told = "as soon as I can"
         await soon(lambda: any(told in post.content for post in world.discord.messages("general")))
         await asyncio.sleep(0.3)
-        file.change("ALTER TABLE message_away RENAME TO message")
+        place.change("ALTER TABLE message_away RENAME TO message")
         await world.quiet(4)
         assert sorted(world.asked()[2:]) == ["discord, unheard", "slack, unheard"]
 
 
-async def test_a_notice_whose_answer_was_lost_is_not_posted_twice(file: Place) -> None:
-    async with missing(file, start=False) as world:
+async def test_a_notice_whose_answer_was_lost_is_not_posted_twice(place: Place) -> None:
+    async with missing(place, start=False) as world:
         world.clock.back = HOUR
         await world.start()
         await world.heard_once()
@@ -214,6 +209,28 @@ async def test_a_notice_whose_answer_was_lost_is_not_posted_twice(file: Place) -
         await soon(lambda: unposted(world) == 0)
         assert len(world.slack_notices()) == 1
         assert len(world.discord_notices()) == 1
+
+
+async def test_a_notice_at_which_another_process_died_is_posted_a_little_later(tmp_path: Path) -> None:
+    # On PostgreSQL alone: beside a SQLite file there is no other process.
+    with place_of("postgres", tmp_path) as place:
+        async with missing(place, start=False) as world:
+            world.clock.back = HOUR
+            await world.start()
+            await world.heard_once()
+            await world.stop()
+            await world.ask_slack("late")
+            world.clock.back = 0.0
+            await world.start()
+            await soon(lambda: world.slack_notices() and unposted(world) == 0)
+            await world.stop()
+            place.change(
+                "UPDATE missed_notice SET platform_id = NULL, posted_at = NULL,"
+                " claimed_until = now() + interval '2 seconds'"
+            )
+            await world.start()
+            await soon(lambda: unposted(world) == 0)
+            assert len(world.slack_notices()) == 1
 
 
 async def test_a_restart_in_the_middle_goes_on(away: Missing) -> None:

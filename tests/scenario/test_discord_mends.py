@@ -1,4 +1,7 @@
-"""What Discord, people and the network do at the wrong moment, against the simulated Discord over loopback."""
+"""What Discord, people and the network do at the wrong moment, against the simulated Discord over loopback.
+
+The adapter's own behaviour: the core is a double, and there is no database.
+"""
 
 from __future__ import annotations
 

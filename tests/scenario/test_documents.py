@@ -6,13 +6,14 @@ import json
 
 import aiohttp
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import FilePayload, async_playwright, expect
 
 from bots.playground.discord.records import UploadedFile as DiscordFile
 from bots.playground.slack.posts import UploadedFile as SlackFile
+from tests.integration.conftest import CHROMIUM, FLAGS
 from tests.scenario import test_discord as discord
 from tests.scenario import test_slack as slack
-from tests.scenario.test_playground import CHROMIUM, FLAGS, playing, somebody
+from tests.scenario.test_playground import playing, somebody
 from tests.unit.test_documents import pdf, shade
 from tests.world import World
 
@@ -75,7 +76,7 @@ async def test_the_pages_chooser_of_files_offers_documents() -> None:
         for place in ("slack", "discord"):
             chooser = page.locator(f"#{place} input[type=file]").first
             await expect(chooser).to_have_attribute("accept", "image/*,application/pdf")
-        file = {"name": "contract.pdf", "mimeType": "application/pdf", "buffer": CONTRACT}
+        file: FilePayload = {"name": "contract.pdf", "mimeType": "application/pdf", "buffer": CONTRACT}
         await page.locator("#discord input[type=file]").first.set_input_files(file)
         await expect(page.locator("#discord").get_by_role("list", name="Images to send")).to_contain_text(
             "contract.pdf"

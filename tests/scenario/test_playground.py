@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Locator, async_playwright, expect
+from playwright.async_api import FilePayload, Locator, async_playwright, expect
 
 from bots.playground.mistral.replies import Body, Reply, last_words
 from bots.playground.mistral.simulator import MistralSimulator
@@ -133,7 +133,7 @@ async def test_the_main_job_in_a_browser() -> None:
         await page.keyboard.press("Enter")
         form = page.locator("#discord").get_by_role("form", name="Command /ask")
         await form.get_by_label("prompt").fill("What is on this picture?")
-        picture = {"name": "photo.png", "mimeType": "image/png", "buffer": png()}
+        picture: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": png()}
         await form.locator("input[type=file]").set_input_files(picture)
         await form.get_by_role("button", name="Send").click()
         await expect(page.locator("#discord")).to_contain_text("I see 1 image.", timeout=10_000)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from bots.playground.mistral.replies import Reply
 from bots.playground.slack.posts import SlackPost, UploadedFile
-from tests.world import World, png, soon
+from tests.databases import Place
+from tests.world import World, png, running
 
 ADA, GRACE, GENERAL = "U0ADA", "U0GRACE", "C0GENERAL"
 
@@ -27,7 +29,7 @@ async def ask(
     ts = await world.slack.post(user, GENERAL, mention(world, text), thread_ts=thread, files=files)
     root = thread or ts
     await world.slack.until(lambda: len(answers(world, root)) > before and not answers(world, root)[-1].streaming)
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     return root
 
 
@@ -87,7 +89,7 @@ async def test_a_direct_message_is_answered_and_goes_on_for_a_while(world: World
     await world.slack.until(
         lambda: any(post.bot_id and not post.streaming for post in world.slack.messages("D0ADA", first))
     )
-    await soon(lambda: world.service.core.queue.length == 0)
+    await world.idle()
     second = await world.slack.post(ADA, "D0ADA", "What did I say?")
     await world.slack.until(
         lambda: any(post.bot_id and not post.streaming for post in world.slack.messages("D0ADA", second))
@@ -209,18 +211,19 @@ async def test_thirty_thousand_characters_arrive_whole_in_several_posts(world: W
     assert body.rstrip().endswith("The end.")
 
 
-async def test_an_answer_in_flight_survives_a_restart_and_goes_on_in_its_post(world: World) -> None:
-    world.model.then(Reply(chunks=("Begun ",) + ("and going on ",) * 400, chunk_delay=0.05))
-    ts = await world.slack.post(ADA, GENERAL, mention(world, "A long one"))
-    await world.slack.until(lambda: bool(answers(world, ts)))
-    world.service.core.queue._stopping = True
-    for task in list(world.service.core.queue._workers):
-        task.cancel()
-    await soon(lambda: world.service.core.queue.length == 0)
-    await world.stop()
-    world.model.then(Reply(text="A whole answer, after the restart."))
-    await world.start()
-    await world.slack.until(
-        lambda: "whole answer" in answers(world, ts)[0].shown and not answers(world, ts)[0].streaming
-    )
-    assert len(answers(world, ts)) == 1
+async def test_an_answer_in_flight_survives_a_restart_and_goes_on_in_its_post(tmp_path: Path, place: Place) -> None:
+    async with running(tmp_path, place=place, drain_seconds=0) as world:
+        world.model.then(Reply(chunks=("Begun ",) + ("and going on ",) * 400, chunk_delay=0.05))
+        ts = await world.slack.post(ADA, GENERAL, mention(world, "A long one"))
+        await world.slack.until(lambda: any("Begun" in post.shown for post in answers(world, ts)))
+        await world.stop()
+        await world.model.until(lambda model: model.closed_early == 1)
+        world.model.then(Reply(text="A whole answer, after the restart."))
+        await world.start()
+        await world.slack.until(
+            lambda: "whole answer" in answers(world, ts)[0].shown and not answers(world, ts)[0].streaming
+        )
+        await world.idle()
+        [answer] = answers(world, ts)
+        assert answer.shown == "A whole answer, after the restart."
+        assert len(world.model.requests) == 2

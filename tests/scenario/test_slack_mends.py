@@ -6,25 +6,24 @@ import asyncio
 import signal
 from pathlib import Path
 
-import migrations
 from bots.playground.mistral.replies import Reply
 from bots.playground.mistral.simulator import MistralSimulator
 from bots.playground.simulators import Simulators
+from tests.databases import SECRET, Place
 from tests.process import KEY, ServeProcess, environment
 from tests.scenario.test_slack import ADA, GENERAL, answers, mention
 from tests.world import World
 
 
-async def test_a_kill_right_after_a_post_was_made_leaves_no_second_post(tmp_path: Path) -> None:
+async def test_a_kill_right_after_a_post_was_made_leaves_no_second_post(tmp_path: Path, place: Place) -> None:
     """The process ends between Slack's commit of the post and ours of its row."""
     simulators, model = Simulators(), MistralSimulator(api_key=KEY)
     model.mount(simulators.app)
-    database = tmp_path / "bise.db"
-    migrations.upgrade(database)
     async with simulators:
         model.origin, slack = simulators.base_url, simulators.slack
         model.then(Reply(chunks=("Begun ", "and never ended ", "in this process."), chunk_delay=0.3))
-        serve = ServeProcess(environment(simulators, model, database), tmp_path)
+        env = environment(simulators, model, tmp_path / "bise.db")
+        serve = ServeProcess(env | {"DATABASE_URL": place.url, "BISE_SECRET_KEY": SECRET}, tmp_path)
         await serve.start()
         try:
             ts = await slack.post(ADA, GENERAL, f"<@{slack.bot_user_id}> hello")
@@ -32,7 +31,7 @@ async def test_a_kill_right_after_a_post_was_made_leaves_no_second_post(tmp_path
             await serve.end(signal.SIGKILL)
             model.then(Reply(text="A whole answer."))
             await serve.start()
-            await slack.until(lambda: "A whole answer." in [post.shown for post in slack.messages(GENERAL, ts)])
+            await slack.until(lambda: "A whole answer." in [post.shown for post in slack.messages(GENERAL, ts)], 20)
         finally:
             assert await serve.end() == 0, serve.log[-3000:]
         [post] = [post for post in slack.messages(GENERAL, ts) if post.bot_id]
