@@ -59,7 +59,7 @@ class DiscordAdapter:
         self._outbound = Outbound(self.rest, alone=not settings.postgres)
         self._downloads = Downloads(settings.discord_api_url)
         self.admission = Admission(settings.allowed_workspaces, self.rest, self._outbound)
-        self.notes = (TRAINING_NOTE,) if settings.mistral_plan == "experiment" else ()
+        self.notes = (TRAINING_NOTE,) if settings.words_may_train else ()
         self._gateway = Gateway(settings, self.rest, self, shards or AllShards())
         self._writing = False
         self._bot = 0  # its id, once it is known
@@ -168,8 +168,8 @@ class DiscordAdapter:
             return True
         try:
             await self.tracked(self._accept(heard, self.core.accept))
-        except StoreUnavailable:
-            _log.exception("message_not_stored", message=heard.source_id)
+        except StoreUnavailable as error:
+            _log.warning("message_not_stored", message=heard.source_id, why=error.reason)
             if heard.mentioned or message.guild is None:
                 name = "store_unavailable" if self._catch_up is None else "stored_later"
                 await self._outbound.tell(heard.channel, heard.source_id, words.say(name))

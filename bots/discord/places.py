@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from bots.discord.errors import INTERACTION_OVER, UNKNOWN_WEBHOOK
 from bots.discord.rest import Rest
+from bots.discord.said import Said, said_after
 from bots.writer import RateLimited
 from core.errors import PlaceGone, PlatformError, PlatformUnavailable
 
@@ -48,6 +49,10 @@ class Place(Protocol):
 
     async def delete(self, post: str) -> None: ...
 
+    async def said(self, after: str) -> list[Said]:
+        """Our own messages here after that message or moment, oldest first, as far as they can be listed."""
+        ...
+
 
 class ChannelPlace:
     """A channel, thread or direct message, written to with the bot's own token."""
@@ -82,12 +87,16 @@ class ChannelPlace:
         return next((_sent(one, content, []) for one in ours), None)
 
     async def edit(self, post: str, content: str, components: Components) -> None:
+        self._reply_to = None  # there is a first post
         path = f"/channels/{self._channel}/messages/{post}"
         await self._rest.call("PATCH", path, _payload(content, components), bucket=f"edit {self._channel}")
 
     async def delete(self, post: str) -> None:
         path = f"/channels/{self._channel}/messages/{post}"
         await self._rest.call("DELETE", path, bucket=f"delete {self._channel}")
+
+    async def said(self, after: str) -> list[Said]:
+        return await said_after(self._rest, self._channel, after)
 
     async def type(self) -> None:
         """Shows "is typing…" for ten seconds or until the next post."""
@@ -186,6 +195,9 @@ class InteractionPlace:
         else:
             path = f"{self._path}/messages/{post}"
             await self._rest.call("DELETE", path, bucket=f"delete {self._token}", token=False)
+
+    async def said(self, after: str) -> list[Said]:
+        return [] if self.private else await self._channel.said(after)  # what one person sees is listed to nobody
 
     def is_over(self) -> bool:
         """Whether the token is spent."""

@@ -12,6 +12,7 @@ import structlog
 
 from bots.discord.controls import again_row, stop_row
 from bots.discord.errors import UNKNOWN_MESSAGE
+from bots.discord.orphans import Orphans
 from bots.discord.places import Components, Place
 from bots.rendering import render, stable_prefix
 from bots.replies import sentence
@@ -35,6 +36,7 @@ class _Shown:
     buttons: bool = True
     closed: bool = False
     gone: bool = False  # somebody deleted it: it is not written again
+    adopted: bool = False  # nobody's until now, and not yet written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class AnswerPosts:
         self._order = order
         self._log = log
         self._place = place
+        self._orphans = Orphans(order, log, place)
+        self._sought = order.attempt <= 1
         self._lead = f"{render(lead, 'discord')}\n" if lead else ""
         self._opening = asyncio.Lock()
         self._writing = asyncio.Lock()
@@ -92,7 +96,7 @@ class AnswerPosts:
 
     def begin_again(self, posts: tuple[Post, ...]) -> None:
         """Whatever these posts show, everything is to be written once more."""
-        self._shown, self._opened = _of_earlier(posts), True
+        self._shown, self._opened, self._sought = _of_earlier(posts), True, True
 
     async def open(self) -> None:
         """Takes over the post that the place has already, if any: a deferred answer. Raises PlatformError."""
@@ -123,7 +127,7 @@ class AnswerPosts:
             elif number < len(self._shown):
                 await self._edit(number, self._wanted[number])
             else:
-                await self._send(number, self._wanted[number])
+                await self._begin(number, self._wanted[number])
             for other, (shown, wanted) in enumerate(zip(self._shown, self._wanted, strict=False)):
                 if (shown.content, shown.buttons) == (wanted.content, wanted.buttons):
                     await self._mark(other, wanted)  # it became whole without a write of its own
@@ -143,6 +147,27 @@ class AnswerPosts:
             if not shown.gone and (shown.content, shown.buttons) != (wanted.content, wanted.buttons):
                 return number
         return len(self._shown) - 1 if final and len(self._shown) > len(self._wanted) else None
+
+    async def _begin(self, number: int, wanted: _Wanted) -> None:
+        """A further post: one that an earlier attempt left here, else a new one."""
+        if not self._sought and await self._adopt_earlier(wanted):
+            return  # now there is another next call
+        if self._log.lease.held():  # the look took its time
+            await self._send(number, wanted)
+
+    async def _adopt_earlier(self, wanted: _Wanted) -> bool:
+        """Before the first new post of a later attempt: whether an earlier one made posts that it did not write down.
+
+        What they show is not believed: each is written over, and those beyond the answer's end are removed.
+        """
+        found = await self._orphans.of_earlier_attempts([shown.post for shown in self._shown], wanted.content)
+        self._sought = True
+        for post in found:
+            self._shown.append(_Shown(post, adopted=True))
+            # Where the turn is lost by now the post stays: whoever has it looks here as well.
+            await self._log.add(len(self._shown) - 1, post, wanted.start)
+            _log.info("post_adopted", turn=self._order.turn, post=post)
+        return bool(found)
 
     async def _send(self, number: int, wanted: _Wanted) -> None:
         sent = await self._place.send(wanted.content, self._buttons(wanted), f"{self._order.turn}.{number}")
@@ -178,8 +203,14 @@ class AnswerPosts:
         except PlaceGone as error:
             if error.code != UNKNOWN_MESSAGE:
                 raise
+            if shown.adopted and number == len(self._shown) - 1:
+                # Its late maker took it away as nobody's, between our look and our row: a new one takes its place.
+                self._shown.pop()
+                await self._log.drop(number)
+                return
             shown.gone = True
             _log.info("post_deleted_by_others", turn=self._order.turn, ordinal=number)
+        shown.adopted = False
         await self._mark(number, wanted)
 
     async def _mark(self, number: int, wanted: _Wanted) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Self
@@ -22,6 +23,7 @@ from core.errors import PlatformUnavailable
 
 JSON = Mapping[str, Any]
 _AGENT = "DiscordBot (https://github.com/bise, 0.1)"
+_EVERYWHERE = 45  # requests in any second with the bot's token; Discord takes 50, and bans after many refusals
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 _log = structlog.get_logger()
 
@@ -35,6 +37,8 @@ class Rest:
         self._session: aiohttp.ClientSession | None = None
         self._shut: dict[str, float] = {}  # bucket → the monotonic second at which it opens again
         self._all_shut = 0.0
+        self._lately: deque[float] = deque()  # when the requests of the last second left
+        self._own_id: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,7 +61,8 @@ class Rest:
         """
         self._wait_out(bucket)
         headers = {"User-Agent": _AGENT}
-        if token:  # an interaction's own calls are authorised by the token in their path
+        if token:  # an interaction's own calls are authorised by the token in their path, and count for no other
+            self._count()
             headers["Authorization"] = f"Bot {self._token}"
         try:
             async with self._opened().request(method, self._base + path, json=json, headers=headers) as response:
@@ -69,6 +74,12 @@ class Rest:
             return body
         told = body if isinstance(body, dict) else {}
         raise platform_error(response.status, told.get("code"), str(told.get("message", "")))
+
+    async def own_id(self) -> str:
+        """The id of the bot's own user, asked for once. Raises RateLimited, PlatformError."""
+        if self._own_id is None:
+            self._own_id = str((await self.call("GET", "/users/@me"))["id"])
+        return self._own_id
 
     async def patiently(
         self,
@@ -105,6 +116,15 @@ class Rest:
         opens = max(self._all_shut, self._shut.get(bucket, 0.0) if bucket else 0.0)
         if opens > now:
             raise RateLimited(opens - now, everywhere=self._all_shut > now)
+
+    def _count(self) -> None:
+        """Counts a request. Raises RateLimited where it would be one too many for a second."""
+        now = time.monotonic()
+        while self._lately and self._lately[0] <= now - 1.0:
+            self._lately.popleft()
+        if len(self._lately) >= _EVERYWHERE:
+            raise RateLimited(self._lately[0] + 1.0 - now, everywhere=True)
+        self._lately.append(now)
 
     def _note(self, response: aiohttp.ClientResponse, bucket: str, body: Any) -> None:
         """Remembers what the answer says about limits; raises RateLimited on a 429."""

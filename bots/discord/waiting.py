@@ -78,8 +78,8 @@ async def _until_refused(channel: ChannelPlace, longest: float) -> PlatformError
             while True:
                 try:
                     await channel.type()
-                except RateLimited as limited:
-                    await asyncio.sleep(limited.retry_after)
+                except RateLimited as limited:  # where the whole bot is at its limit, answers go first
+                    await asyncio.sleep(_TYPING_LASTS if limited.everywhere else limited.retry_after)
                 else:
                     await asyncio.sleep(_TYPING_LASTS)
     except TimeoutError:

@@ -14,11 +14,11 @@ from bots.playground.discord.views import DiscordPost
 from bots.playground.mistral.replies import Reply
 from bots.playground.mistral.simulator import MistralSimulator
 from bots.playground.simulators import Simulators
-from tests.databases import SECRET, Place
+from tests.databases import SECRET, Place, place_of
 from tests.process import KEY, ServeProcess, environment
 
 WHOLE = "A whole answer."
-BEGUN = Reply(chunks=("Begun ", "and never ended ", "in this process."), chunk_delay=0.3)
+BEGUN = Reply(chunks=("Begun ", *("and not ended " for _ in range(60))), chunk_delay=0.3)
 
 
 class Killed:
@@ -101,17 +101,17 @@ async def test_long_after_a_kill_between_posting_and_storing_there_is_no_second_
     assert killed.rows() == 2
 
 
-async def test_an_answer_to_a_command_is_found_again_when_its_token_is_spent(killed: Killed) -> None:
-    discord = killed.discord
-    killed.model.then(BEGUN)
-    discord.faults.commit_then_502_share = 1.0
-    asked = await discord.command("Ada", "general", "ask", {"prompt": "hello"})
-    await discord.until(lambda: asked.post is not None and "Begun" in asked.post.content)
-    await killed.serve.end(signal.SIGKILL)
-    assert killed.rows() == 0, "nothing owns the response"
-    discord.faults.commit_then_502_share, discord.faults.token_life = 0.0, 0.0
-    await killed.come_back_much_later()
-    await killed.answered(WHOLE, 1)
-    (post,) = killed.posts()
-    assert post.content == f"> hello\n{WHOLE}"
-    assert killed.rows() == 1
+async def test_an_answer_to_a_command_is_found_again_when_its_token_is_spent(tmp_path: Path) -> None:
+    with place_of("sqlite", tmp_path) as place:
+        async with serving(tmp_path, place) as killed:
+            discord = killed.discord
+            killed.model.then(BEGUN)
+            discord.faults.commit_then_502_share = 1.0  # Discord never says which message its response is
+            await discord.command("Ada", "general", "ask", {"prompt": "hello"})
+            await killed.kill_at_post(1)
+            discord.faults.token_life = 0.0
+            await killed.come_back_much_later()
+            await killed.answered(WHOLE, 1)
+            (post,) = killed.posts()
+            assert post.content == f"> hello\n{WHOLE}"
+            assert killed.rows() == 1
