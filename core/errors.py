@@ -6,9 +6,9 @@ BiseError
 │   ├── StoreUnavailable      the database cannot be reached or is locked by another `bise serve`
 │   └── SchemaOutdated        the database needs `bise migrate`
 ├── ModelError                a model call ended without a whole answer
-│   ├── ModelUnauthorized     401: the key is refused
+│   ├── ModelUnauthorized     401, or 403 by rights: the key is refused or may not do this
 │   ├── ModelOutOfCredit      402: no credit, a spending limit, a failed invoice
-│   ├── ModelForbidden        403: refused by a guardrail or by rights
+│   ├── ModelForbidden        403: refused by a guardrail or a content filter
 │   ├── ModelNotFound         400/404 invalid_model: retired, or never was
 │   ├── ContextTooLong        400: more tokens than the model can read
 │   ├── RequestRejected       400/413/422: a body we should not have built

@@ -217,7 +217,7 @@ def promised_later(settings: Settings) -> list[str]:
         "Budgets are not enforced yet: BISE_MONTHLY_BUDGET and its kin are read, and no call is refused for them.",
         "Turns per minute are not limited yet (BISE_USER_TURNS_PER_MINUTE, BISE_WORKSPACE_TURNS_PER_MINUTE).",
         "Nothing is deleted by age yet (BISE_RETENTION_DAYS, BISE_CONTEXT_RETENTION_DAYS).",
-        "The daily report is not sent yet (BISE_REPORT_HOUR, BISE_REPORT_CHANNEL); `bise usage` shows the figures.",
+        "The daily report is not sent yet (BISE_REPORT_HOUR); `bise usage` shows the figures.",
     ]
     later = {
         "slack_client_id": "installing by OAuth into many workspaces comes in a later version",

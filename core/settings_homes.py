@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from core.settings_values import FORM, Names, YesNo
 HomeName = Literal["mistral", "azure", "vertex", "bedrock", "sagemaker"]
 FallbackHome = Literal["mistral", "mistral-eu", "mistral-us", "azure", "vertex", "bedrock", "sagemaker", "self-hosted"]
 _FALLBACK_HOMES: tuple[FallbackHome, ...] = get_args(FallbackHome)
+# Ollama's names of models, with a tag after the colon, that are nearly a home's.
+_MODELS_LIKE_HOMES = re.compile(r"mixtral|min?istral|magistral|mistral-?\d")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)*(-?[a-z]*\d{1,2})?")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{2,62}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
@@ -84,6 +87,7 @@ class HomeSettings(BaseModel):
             if not model:
                 yield "BISE_FALLBACK must name a model after each home. Example: BISE_FALLBACK=azure:mistral-large-2512"
             if home is None:
+                yield from _misspelt(model)
                 continue
             yield from self._missing(home, f"BISE_FALLBACK names {home}")
             if home.startswith("mistral") and self.mistral_api_key is None:
@@ -93,6 +97,13 @@ class HomeSettings(BaseModel):
                     "BISE_FALLBACK_BASE_URL is missing: BISE_FALLBACK names self-hosted. "
                     "Set BISE_FALLBACK_BASE_URL=http://127.0.0.1:8000/v1 to your server."
                 )
+
+    @property
+    def words_may_train(self) -> bool:
+        """Whether people's words may go to Mistral's own API on the plan experiment, which may train models on them."""
+        named = {fallback_entry(entry)[0] for entry in self.fallback}
+        own_api = self.home == "mistral" and not self.self_hosted
+        return self.mistral_plan == "experiment" and (own_api or bool(named & {"mistral", "mistral-eu", "mistral-us"}))
 
     @property
     def own_server(self) -> str | None:
@@ -132,6 +143,15 @@ def fallback_entry(entry: str) -> tuple[FallbackHome | None, str]:
     head, colon, rest = entry.partition(":")
     known = next((home for home in _FALLBACK_HOMES if home == head.strip()), None)
     return (known, rest.strip()) if colon and known is not None else (None, entry.strip())
+
+
+def _misspelt(entry: str) -> Iterator[str]:
+    """One line, if what stands before the colon is nearly a home's name; a free home would take it for a model's."""
+    head, colon, _ = entry.partition(":")
+    written = head.strip().lower()
+    near = difflib.get_close_matches(written, _FALLBACK_HOMES, n=1, cutoff=0.85)
+    if colon and near and not _MODELS_LIKE_HOMES.fullmatch(written):
+        yield f"BISE_FALLBACK names the home {head.strip()[:40]}, which there is not; did you mean {near[0]}?"
 
 
 def _address(variable: str, value: str | None, why: str, example: str) -> Iterator[str]:

@@ -47,11 +47,10 @@ class Catalogue:
         try:
             own = catalogue_file.read(path)
             return cls(*catalogue_file.models_and_tiers(catalogue_file.merged(built_in, own)))
-        except (OSError, ValueError) as exc:
-            why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-            reason = " ".join(str(why).split())
+        except ValueError as exc:
+            reason = " ".join(str(exc).split())
             raise SettingsError(
-                f"BISE_CATALOGUE_FILE: {path}: {reason}; example of a row: {catalogue_file.EXAMPLE}"
+                f"BISE_CATALOGUE_FILE: {path}: {reason}. Example of a file: {catalogue_file.EXAMPLE}"
             ) from exc
 
     def resolve(self, name: str) -> Model | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
+from core import operator_file
 from core.chat import ReasoningEffort
 from core.mistral.models import ImageGrid, Model, PagePrice, Price, Status
 
-EXAMPLE = (
-    '[[model]] id = "my-model" status = "current" context = 32_000 vision = false '
-    "prices = [{ from = 2026-01-01, input_microusd = 100_000, output_microusd = 300_000 }]"
+EXAMPLE = (  # a whole file in one line, to be pasted
+    'model = [{ id = "my-model", status = "current", context = 32_000, vision = false, '
+    "prices = [{ from = 2026-01-01, input_microusd = 100_000, output_microusd = 300_000 }] }]"
 )
 Document = dict[str, Any]
 Money = Annotated[int, msgspec.Meta(ge=0)]
@@ -68,8 +68,8 @@ class _CatalogueRows(_Row, frozen=True):
 
 
 def read(path: Path) -> Document:
-    """The file's rows as they stand; OSError or ValueError (no TOML, no UTF-8) if there are none to read."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    """The file's rows as they stand; ValueError says why there are none to read."""
+    return operator_file.read(path)
 
 
 def merged(built_in: Document, own: Document) -> Document:

@@ -40,11 +40,13 @@ def from_response(
 ) -> errors.ModelError:
     """The error of an answer that is not a success. `now` (aware) serves a Retry-After that is a date.
 
-    `kinds`: a home's own codes, in lower case, which say more than the status.
+    `kinds`: a home's own codes, types and words for a status, in lower case, which say more than the status; last
+    "http 403" and the like, for what says nothing of its own.
     Its message holds the status and the provider's code and type, never its sentences: they may quote the prompt.
     """
     said = _Said.of(body)
-    own = (kinds or {}).get((said.code or "").lower())
+    named = [word.lower() for word in (said.code, said.type, said.status) if word is not None]
+    own = next((kinds[word] for word in (*named, f"http {status}") if word in kinds), None) if kinds else None
     kind = own if own is not None else _kind(status, said)
     words = [f"HTTP {status}"]
     if said.code is not None:
@@ -144,11 +146,12 @@ def _kind(status: int, said: _Said) -> type[errors.ModelError]:
 class _Said:
     """What an error body says, whatever its shape. `text` serves to tell kinds apart and goes nowhere."""
 
-    __slots__ = ("code", "fields", "text", "type")
+    __slots__ = ("code", "fields", "status", "text", "type")
 
     def __init__(self, code: str | None = None, type_: str | None = None, text: str = "") -> None:
         self.code = code
         self.type = type_
+        self.status: str | None = None  # Google's word for it
         self.text = text
         self.fields: list[str] = []
 
@@ -166,6 +169,7 @@ class _Said:
         detail: dict[str, Any] = inner if isinstance(inner, dict) else document
         message = detail.get("message", detail.get("detail", inner))
         said = cls(safe_word(detail.get("code")), safe_word(detail.get("type")), _sentences(message))
+        said.status = safe_word(detail.get("status"))
         said.fields = _fields(message)
         return said
 

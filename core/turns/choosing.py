@@ -9,6 +9,7 @@ import structlog
 from core.errors import UnknownModel
 from core.mistral.catalogue import TIERS, Catalogue, Choice
 from core.mistral.models import Model
+from core.mistral.providers import places
 from core.mistral.providers.provider import Provider
 from core.ports import Clock
 from core.settings import Settings
@@ -39,7 +40,7 @@ class ModelChoice:
     def models(self, *, tier: str = "balanced", name: str | None = None) -> Models:
         """The models for a turn that begins now: of a tier, or `name`, which somebody chose for this place.
 
-        Raises UnknownModel on a priced home that has no such model.
+        Raises UnknownModel on a priced home that has no such model, or where it leads out of MISTRAL_REGION.
         """
         if name in TIERS:  # a word of ours, which no home knows
             tier, name = name, None
@@ -81,8 +82,10 @@ class ModelChoice:
 
     def _as_called_there(self, name: str, *, vision: bool = False) -> Model:
         """The row that describes a model of that home, under the name that the home knows."""
+        if not places.choosable(self._settings, name):
+            raise UnknownModel(f"not known to be inside MISTRAL_REGION={self._settings.mistral_region}: {name[:80]}")
         row = self._catalogue.resolve(self._home.catalogue_id(name))
-        if row is not None:
+        if row is not None and (not self._home.priced or (row.chat and row.prices)):
             return replace(row, id=name)
         if self._home.priced:
             raise UnknownModel(f"no model of the catalogue prices this one of {self._home.name}: {name[:80]}")

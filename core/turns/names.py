@@ -10,7 +10,7 @@ from core.errors import UnknownModel, WrongUse
 from core.messages import Notice
 from core.mistral.catalogue import TIERS, Catalogue
 from core.mistral.models import Model
-from core.mistral.providers import configured
+from core.mistral.providers import configured, places
 from core.mistral.providers.provider import Provider
 from core.ports import Clock
 from core.settings import Settings
@@ -91,13 +91,16 @@ class Names:
         return tuple(found[:_OFFERED_AT_MOST])
 
     def answering(self, model: str) -> str | None:
-        """The dated id that answers for a model's name or a tier; None if none can be called.
+        """The dated id that answers for a model's name or a tier; None if none can be called, or only outside of a
+        chosen MISTRAL_REGION.
 
         Where the home has names of its own, that name.
         """
         if model in TIERS:
             model = tiers.name_of(model, self._settings, self._catalogue, self._home)
         if self._home.own_names:
+            if not places.choosable(self._settings, model):
+                return None
             row = self._catalogue.resolve(self._home.catalogue_id(model))
             return model if not self._home.priced or (row is not None and row.chat and row.prices) else None
         try:

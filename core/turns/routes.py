@@ -49,7 +49,7 @@ class Routes:
         self.home = configured.provider(settings)
         self.client, throttled = self._called(self.home)
         routes = [Route(self.home, model or throttled, queues=model is None)]
-        for fallback in configured.fallbacks(settings, catalogue, first=self.home):
+        for fallback in configured.fallbacks(settings, catalogue, first=self.home, today=clock.now().date()):
             home = self.home if fallback.provider == self.home else fallback.provider
             routes.append(Route(home, self._of(home), _row(fallback, catalogue)))
         self.routes = tuple(routes)
@@ -78,7 +78,7 @@ class Routes:
         client = MistralClient(home, catalogue=self._catalogue, on_headers=learn)
         made = ThrottledModel(
             client,
-            limits=_limits(self._settings, home),
+            limits=limits_of(self._settings, home),
             clock=self._clock,
             concurrency=self._settings.max_concurrent_turns,
             probe=client.models if home.models() is not None else None,
@@ -113,11 +113,9 @@ class Path:
         self.route, self.model = self._left.pop(0)
 
 
-def _limits(settings: Settings, home: Provider) -> Limits:
-    """What is known of a home before its first answer; of a gateway or a cloud, nothing."""
-    if settings.mistral_plan is None and not home.name.startswith("mistral-"):
-        return Limits()
-    return Limits.of_plan(settings.mistral_plan, self_hosted=not home.priced)
+def limits_of(settings: Settings, home: Provider) -> Limits:
+    """What is known of a home before its first answer: MISTRAL_PLAN is of Mistral's own, of others nothing is."""
+    return Limits.of_plan(settings.mistral_plan, self_hosted=not home.name.startswith("mistral-"))
 
 
 def _row(fallback: configured.Fallback, catalogue: Catalogue) -> Model:

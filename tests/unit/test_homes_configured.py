@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.errors import SettingsError
 from core.mistral.catalogue import Catalogue
-from core.mistral.providers.configured import fallbacks, provider
+from core.mistral.providers import configured
+from core.mistral.providers.configured import Fallback, provider
 from core.mistral.providers.home import Home
 from core.settings import Settings
 
 CATALOGUE = Catalogue.load()
+TODAY = date(2026, 11, 1)
 KEY = {"MISTRAL_API_KEY": "key-of-mistral"}
 AZURE = {"AZURE_ENDPOINT": "https://r.services.ai.azure.com", "AZURE_API_KEY": "secret-azure"}
 VERTEX = {"GOOGLE_CLOUD_PROJECT": "my-project", "GOOGLE_CLOUD_LOCATION": "europe-west4"}
 BEDROCK = {"AWS_REGION": "eu-west-3", "AWS_BEARER_TOKEN_BEDROCK": "secret-bedrock"}
 SAGEMAKER = {"AWS_REGION": "eu-west-3", "SAGEMAKER_ENDPOINT_NAME": "ours"}
+OWN_SERVER = {"MISTRAL_BASE_URL": "http://127.0.0.1:8/v1", "BISE_SELF_HOSTED": "yes"}
 CLOUDS = {"azure": AZURE, "vertex": VERTEX, "bedrock": BEDROCK, "sagemaker": SAGEMAKER}
 
 
@@ -26,9 +32,13 @@ def settings(*parts: dict[str, str], **more: str) -> Settings:
     return Settings.read({name: value for part in (*parts, more) for name, value in part.items()}, None)
 
 
+def fallbacks(chosen: Settings) -> tuple[Fallback, ...]:
+    return configured.fallbacks(chosen, CATALOGUE, today=TODAY)
+
+
 def line_of(*parts: dict[str, str], **more: str) -> str:
     with pytest.raises(SettingsError) as caught:
-        fallbacks(settings(*parts, **more), CATALOGUE)
+        fallbacks(settings(*parts, **more))
     line = str(caught.value)
     assert len(line.splitlines()) == 1
     assert "secret" not in line
@@ -122,7 +132,7 @@ def test_the_catalogue_prices_what_a_home_calls_by_its_own_name(home: str, name:
 
 def test_fallbacks_come_in_order_and_one_home_is_one_home() -> None:
     chain = "mistral-small-latest, azure:Mistral-Large-3, mistral-eu:economy, azure:mistral-small-2503"
-    found = fallbacks(settings(KEY, AZURE, BISE_FALLBACK=chain), CATALOGUE)
+    found = fallbacks(settings(KEY, AZURE, BISE_FALLBACK=chain))
     assert [(one.provider.name, one.model, one.provider.price_tenths) for one in found] == [
         ("mistral-global", "mistral-small-2603", 10),
         ("azure", "Mistral-Large-3", 10),
@@ -135,13 +145,13 @@ def test_fallbacks_come_in_order_and_one_home_is_one_home() -> None:
 def test_a_bare_model_may_have_a_colon_of_its_own() -> None:
     model = "us.mistral.pixtral-large-2502-v1:0"
     for entry in (model, f"bedrock:{model}"):
-        (one,) = fallbacks(settings(BEDROCK, BISE_HOME="bedrock", BISE_FALLBACK=entry), CATALOGUE)
+        (one,) = fallbacks(settings(BEDROCK, BISE_HOME="bedrock", BISE_FALLBACK=entry))
         assert (one.provider.name, one.model) == ("bedrock", model)
 
 
 def test_a_server_of_ones_own_takes_any_model_and_no_key_of_another() -> None:
     chain = settings(KEY, BISE_FALLBACK="self-hosted:mistral:7b", BISE_FALLBACK_BASE_URL="http://127.0.0.1:9/v1")
-    (one,) = fallbacks(chain, CATALOGUE)
+    (one,) = fallbacks(chain)
     assert (one.model, one.provider.priced, one.provider.kind) == ("mistral:7b", False, "openai")
     assert "authorization" not in one.provider.chat("mistral:7b", b"{}", stream=True).headers
     assert provider(chain).priced
@@ -151,6 +161,71 @@ def test_a_server_of_ones_own_takes_any_model_and_no_key_of_another() -> None:
 @pytest.mark.parametrize("entry", ["no-such-model", "mars:mistral-large-2512", "azure:no-such", "mistral-ocr-latest"])
 def test_a_model_without_a_price_on_a_paid_home_stops_the_start(entry: str) -> None:
     assert line_of(KEY, AZURE, BISE_FALLBACK=entry).startswith("BISE_FALLBACK: no price is known for ")
+
+
+def test_a_retired_fallback_gives_way_to_its_successor_where_mistral_itself_would_have_it_no_longer() -> None:
+    chain = settings(
+        KEY, AZURE, BISE_FALLBACK="mistral-large-2411,mistral-eu:mistral-small-2503,azure:mistral-large-2411"
+    )
+    with capture_logs() as logs:
+        found = configured.fallbacks(chain, Catalogue.load(), today=TODAY)
+    assert [one.model for one in found] == ["mistral-medium-3-5", "mistral-small-2603", "mistral-large-2411"]
+    replaced = [(entry["retired"], entry["replacement"]) for entry in logs if entry["event"] == "model.replaced"]
+    assert replaced == [("mistral-large-2411", "mistral-medium-3-5"), ("mistral-small-2503", "mistral-small-2603")]
+    before = configured.fallbacks(chain, CATALOGUE, today=date(2026, 5, 1))
+    assert before[0].model == "mistral-large-2411", "on its last days it is still called"
+
+
+def test_a_retired_fallback_without_a_successor_stops_the_start() -> None:
+    retired = replace(CATALOGUE.models["mistral-large-2411"], replacement=None)
+    models = [retired if model.id == retired.id else model for model in CATALOGUE.models.values()]
+    with pytest.raises(SettingsError, match=r"^BISE_FALLBACK: mistral-large-2411 is retired and nothing replaces it"):
+        configured.fallbacks(
+            settings(KEY, BISE_FALLBACK="mistral-large-2411"), Catalogue(models, CATALOGUE.tiers), today=TODAY
+        )
+
+
+def test_a_tier_in_the_chain_reaches_a_cloud_as_a_models_name() -> None:
+    (one,) = fallbacks(settings(KEY, AZURE, BISE_FALLBACK="azure:economy"))
+    assert one.model == "mistral-small-2603"
+
+
+@pytest.mark.parametrize(
+    ("entry", "meant"),
+    [
+        ("azur:Mistral-Large-3", "azure"),
+        ("mistal-eu:economy", "mistral-eu"),
+        ("Azure:Mistral-Large-3", "azure"),
+        ("self_hosted:x", "self-hosted"),
+        ("bedrok:x", "bedrock"),
+    ],
+)
+def test_a_misspelt_home_is_not_taken_for_a_model_of_a_server_of_ones_own(entry: str, meant: str) -> None:
+    line = line_of(OWN_SERVER, BISE_FALLBACK=entry)
+    assert line.startswith("BISE_FALLBACK names the home ")
+    assert f"did you mean {meant}?" in line
+
+
+@pytest.mark.parametrize(
+    "model", ["mixtral:8x7b", "mistral-nemo:12b", "ministral:8b", "mistral-small3.2:24b", "qwen3:8b"]
+)
+def test_a_tagged_model_of_a_server_of_ones_own_is_no_misspelt_home(model: str) -> None:
+    (one,) = fallbacks(settings(OWN_SERVER, BISE_FALLBACK=model))
+    assert one.model == model
+
+
+def test_words_may_train_only_where_mistral_may_read_them() -> None:
+    def told(*parts: dict[str, str], **more: str) -> bool:
+        return settings(*parts, MISTRAL_PLAN="experiment", **more).words_may_train
+
+    assert told(KEY)
+    assert told(KEY, MISTRAL_BASE_URL="https://gateway.example.org")
+    assert told(KEY, AZURE, BISE_HOME="azure", BISE_FALLBACK="mistral-eu:economy")
+    assert told(KEY, OWN_SERVER, BISE_FALLBACK="mistral:economy")
+    assert not told(KEY, AZURE, BISE_HOME="azure", BISE_FALLBACK="mistral-large-2512")
+    assert not told(KEY, OWN_SERVER, BISE_FALLBACK="my-other-model")
+    assert not settings(KEY).words_may_train
+    assert not settings(KEY, MISTRAL_PLAN="scale").words_may_train
 
 
 def test_a_home_without_a_model_stops_the_start() -> None:
@@ -187,7 +262,7 @@ EVERY = {**KEY, **AZURE, **VERTEX, **BEDROCK, **SAGEMAKER}
 
 @pytest.mark.parametrize(("entry", "more"), INSIDE)
 def test_a_fallback_inside_the_chosen_region_is_kept(entry: str, more: dict[str, str]) -> None:
-    (one,) = fallbacks(settings(EVERY, more, MISTRAL_REGION="eu", BISE_FALLBACK=entry), CATALOGUE)
+    (one,) = fallbacks(settings(EVERY, more, MISTRAL_REGION="eu", BISE_FALLBACK=entry))
     assert one.provider.name.startswith(entry.partition(":")[0])
 
 
@@ -196,7 +271,7 @@ def test_a_fallback_outside_the_chosen_region_stops_the_start(entry: str, more: 
     line = line_of({**EVERY, **more}, MISTRAL_REGION="eu", BISE_FALLBACK=entry)
     assert line.startswith(f"BISE_FALLBACK names {entry}")
     assert "MISTRAL_REGION=eu" in line
-    assert fallbacks(settings({**EVERY, **more}, BISE_FALLBACK=entry), CATALOGUE), "without a region it may"
+    assert fallbacks(settings({**EVERY, **more}, BISE_FALLBACK=entry)), "without a region it may"
 
 
 def test_the_home_itself_is_held_to_the_chosen_region() -> None:

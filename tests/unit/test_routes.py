@@ -12,9 +12,10 @@ from core.errors import SettingsError
 from core.mistral.catalogue import Catalogue
 from core.mistral.models import Model
 from core.mistral.providers.home import Home
+from core.mistral.throttle.limits import Limits
 from core.mistral.throttle.model import ThrottledModel
 from core.settings import Settings
-from core.turns.routes import Path, Route, Routes
+from core.turns.routes import Path, Route, Routes, limits_of
 from tests.fakes import ManualClock, ScriptedModel
 
 CATALOGUE = Catalogue.load()
@@ -104,6 +105,23 @@ async def test_a_fallback_without_a_price_stops_the_start() -> None:
     with pytest.raises(SettingsError, match="BISE_FALLBACK"):
         async with routes(BISE_FALLBACK="mistral:gpt-99"):
             pass
+
+
+async def test_the_plan_of_mistrals_key_limits_mistrals_own_homes_alone() -> None:
+    chain = "mistral-eu:economy,self-hosted:my-model,bedrock:mistral-large-2512"
+    server = {"BISE_FALLBACK_BASE_URL": "http://127.0.0.1:1"}
+    settings = Settings.read({"MISTRAL_PLAN": "experiment"}, None)
+    async with routes(MISTRAL_PLAN="experiment", BISE_FALLBACK=chain, **server, **BEDROCK) as found:
+        limits = {one.home.name: limits_of(settings, one.home) for one in found.routes}
+    plan, none = Limits.of_plan("experiment", self_hosted=False), Limits()
+    assert limits == {"mistral-global": plan, "mistral-eu": plan, "self-hosted": none, "bedrock": none}
+
+
+async def test_a_retired_fallback_is_replaced_by_the_day_of_the_start() -> None:
+    async with routes(BISE_FALLBACK="mistral-large-2411") as found:
+        only = found.routes[1].only
+    assert only is not None
+    assert only.id == "mistral-medium-3-5"
 
 
 async def test_a_double_stands_for_the_home_of_choice_alone_and_needs_no_admission() -> None:

@@ -195,10 +195,10 @@ def test_discords_token_goes_by_two_names() -> None:
 @pytest.mark.parametrize(("region", "host"), [("eu", "api.eu.mistral.ai"), ("us", "api.us.mistral.ai")])
 def test_a_region_has_its_own_host(region: str, host: str) -> None:
     home = provider(read(MISTRAL_REGION=region))
-    other = provider(read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://here"))
+    other = provider(read(MISTRAL_REGION=region, MISTRAL_BASE_URL="http://127.0.0.1:1"))
     assert isinstance(home, Home)
     assert isinstance(other, Home)
-    assert (home.base_url, other.base_url) == (f"https://{host}", "http://here")
+    assert (home.base_url, other.base_url) == (f"https://{host}", "http://127.0.0.1:1")
 
 
 def test_socket_mode_goes_before_http_mode() -> None:

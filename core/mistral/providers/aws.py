@@ -18,6 +18,9 @@ from core.mistral.providers.provider import Outgoing
 # What a proxy may change on the way, or what httpx writes itself, is not signed.
 _UNSIGNED = frozenset({"accept-encoding", "connection", "user-agent"})
 _REFUSALS: Mapping[str, type[ModelError]] = {
+    "accessdeniedexception": tree.ModelUnauthorized,
+    "accessdenied": tree.ModelUnauthorized,
+    "http 403": tree.ModelUnauthorized,  # rights; what a guardrail of AWS holds back is no 403
     "expiredtokenexception": tree.ModelUnauthorized,
     "expiredtoken": tree.ModelUnauthorized,
     "incompletesignature": tree.ModelUnauthorized,

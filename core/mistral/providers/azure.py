@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from core.errors import ModelError, ModelForbidden, ModelNotFound, ModelOverloaded, SettingsError
+from core.errors import ModelError, ModelForbidden, ModelNotFound, ModelOverloaded, ModelUnauthorized, SettingsError
 from core.mistral import errors
 from core.mistral.providers.provider import Kind, Outgoing, Plain, changed, is_header, is_loopback, posted
 
@@ -14,6 +14,10 @@ SDK_VERSION = "2024-05-01-preview"
 _REFUSALS: Mapping[str, type[ModelError]] = {
     "content_filter": ModelForbidden,
     "responsibleaipolicyviolation": ModelForbidden,
+    "permissiondenied": ModelUnauthorized,
+    "authorizationfailed": ModelUnauthorized,
+    "accessdenied": ModelUnauthorized,
+    "403": ModelUnauthorized,  # the resource's network rules
     "deploymentnotfound": ModelNotFound,
     "unknown_model": ModelNotFound,
     "nocapacity": ModelOverloaded,

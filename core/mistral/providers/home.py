@@ -54,11 +54,24 @@ class Home(Plain):
         return cls(f"mistral-{region}", base_url, api_key=api_key, price_tenths=price_tenths)
 
     @classmethod
-    def at(cls, base_url: str, api_key: str = "", *, self_hosted: bool = False) -> Home:
-        """Another base: Mistral's shape at the catalogue's prices, or a free OpenAI-compatible server of one's own."""
+    def at(cls, base_url: str, api_key: str = "", *, self_hosted: bool = False, price_tenths: int = 10) -> Home:
+        """Another base: Mistral's shape at the catalogue's prices, or a free OpenAI-compatible server of one's own.
+
+        One of Mistral's own hosts is that region's home at its price; it is nobody's own server: SettingsError.
+        """
+        region = region_at(base_url)
+        if region is not None:
+            if self_hosted:
+                raise SettingsError(
+                    "BISE_SELF_HOSTED or BISE_FALLBACK_BASE_URL names a host of Mistral's own, which is paid: "
+                    "take it away, or set your own server's address. Example: http://127.0.0.1:8000/v1"
+                )
+            usual = cls.of_region(region, api_key)
+            written = cls(usual.name, base_url, api_key=api_key, price_tenths=usual.price_tenths)
+            return usual if written.url("") == usual.url("") else written
         if self_hosted:
             return cls("self-hosted", base_url, "openai", api_key, priced=False)
-        return cls("custom", base_url, "mistral", api_key)
+        return cls("custom", base_url, "mistral", api_key, price_tenths=price_tenths)
 
     def url(self, path: str) -> str:
         """The address of `path` (as `chat/completions`) under this home's version 1."""
@@ -83,3 +96,9 @@ class Home(Plain):
 
     def _key(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+def region_at(base_url: str) -> Region | None:
+    """Which of Mistral's own hosts that address is on, whatever its path; None if on none of them."""
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    return next((region for region, (own, _) in _HOSTS.items() if urlsplit(own).hostname == host), None)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 # What Google's form of the request does not have.
 _UNKNOWN = ("prompt_cache_key", "safe_prompt")
+# Google's rights; a guardrail of Mistral's has not this word.
+_REFUSALS: Mapping[str, type[ModelError]] = {"permission_denied": ModelUnauthorized}
 # Names without a date, and what they stand for.
 _CATALOGUE = {"mistral-medium-3": "mistral-medium-2505", "codestral-2": "codestral-2508"}
 
@@ -122,7 +124,7 @@ class Vertex(Plain):
         return replace(outgoing, headers={**outgoing.headers, **bearer})
 
     def refusal(self, status: int, body: bytes, headers: Mapping[str, str]) -> ModelError:
-        error = errors.from_response(status, body, headers)
+        error = errors.from_response(status, body, headers, kinds=_REFUSALS)
         if error.retry_after is None:
             error.retry_after = _retry_delay(body)
         return error
