@@ -251,9 +251,16 @@ class Acceptance:
         return {what: self._names.pick(what, name)}
 
     def _is_a_sentence(self, message: IncomingMessage) -> bool:
-        """Whether "model trains", said without a mention, names nothing that could be chosen: then it is an answer."""
+        """Whether "model trains", said without a mention, names nothing that could be chosen: then it is an answer.
+
+        On servers of one's own any name could be: there a choice needs a mention, or a direct message.
+        """
         what, name = commands.choosing(message.text) or ("assistant", "")
-        problem = self._names.problem(what, name) if name and not message.mentioned else None
+        if not name or message.mentioned:
+            return False
+        if what == "model" and self._settings.self_hosted:
+            return message.kind not in _ALONE
+        problem = self._names.problem(what, name)
         return problem is not None and not problem.values["near"]
 
     def _changes(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from core.turns.numbers import LONGEST, ArithmeticFault, Number, factorial, half_away
+from core.turns.numbers import LONGEST, ArithmeticFault, Number, Work, factorial, half_away
 
 LONGEST_EXPRESSION = 1000  # characters
 DEEPEST = 100  # parentheses, signs and powers within each other
@@ -21,6 +21,7 @@ _TOKEN = re.compile(
 _GROUPED = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?!\d)|\d_\d", re.ASCII)
 _SAME = str.maketrans({"×": "*", "÷": "/", "−": "-"})
 _SIGN = 3  # how tightly a sign binds: looser than a power, so that -2**2 is -4
+_STEPS = {"+": 1, "-": 1, "*": 1, "/": 2, "//": 3, "%": 5, "**": 1}  # of work, each
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
 _OPERATIONS: dict[str, Callable[[Number, Number], Number]] = {
     "+": Number.__add__,
@@ -45,11 +46,14 @@ class Calculated:
     decimal: str | None = None
 
 
-def calculate(expression: str) -> Calculated:
-    """The value of + - * / // % **, signs, parentheses and the functions of `FUNCTIONS`. Raises ArithmeticFault."""
+def calculate(expression: str, work: Work | None = None) -> Calculated:
+    """The value of + - * / // % **, signs, parentheses and the functions of `FUNCTIONS`. Raises ArithmeticFault.
+
+    `work` is counted while it is done, and ends what would take too long.
+    """
     if len(expression) > LONGEST_EXPRESSION:
         raise ArithmeticFault(f"The expression is too long: {LONGEST_EXPRESSION} characters are the most.")
-    number = _Reader(expression.translate(_SAME)).read()
+    number = _Reader(expression.translate(_SAME), work or Work()).read()
     if not number.exact:
         return Calculated(number.decimal(), exact=False)
     if (ending := _ending(number.low)) is not None:
@@ -60,13 +64,14 @@ def calculate(expression: str) -> Calculated:
 class _Reader:
     """Reads an expression from left to right and calculates while it reads."""
 
-    def __init__(self, expression: str) -> None:
+    def __init__(self, expression: str, work: Work) -> None:
         if grouped := _GROUPED.search(expression):
             raise ArithmeticFault(
                 f"{grouped[0][:40]} is unclear: write numbers without separators (1000, not 1,000), "
                 "and a space after a comma between values."
             )
         self._tokens = _tokens(expression)
+        self._work = work
         self._at = 0
         self._depth = 0
 
@@ -106,7 +111,9 @@ class _Reader:
             if mark == "%" and self._next() in (None, ")", "of"):
                 raise ArithmeticFault("% is the remainder of a division here: write 15/100 for fifteen per cent.")
             # From the right: a power binds what follows it with its sign, the others take turns.
-            left = _OPERATIONS[mark](left, self._expression(_SIGN if mark == "**" else _BINDING[mark] + 1))
+            right = self._expression(_SIGN if mark == "**" else _BINDING[mark] + 1)
+            self._work.spend(_STEPS[mark], left, right)
+            left = _OPERATIONS[mark](left, right)
         self._depth -= 1
         return left
 
@@ -116,6 +123,7 @@ class _Reader:
             raise ArithmeticFault("The expression ends where a number was to come.")
         if word in ("+", "-"):
             value = self._expression(_SIGN)
+            self._work.spend(1, value)
             return -value if word == "-" else value
         if word == "(":
             value = self._expression(0)
@@ -139,6 +147,7 @@ class _Reader:
         self._expect(")", f"A closing parenthesis is missing after the values of {name}.")
         if not function.fewest <= len(values) <= function.most:
             raise ArithmeticFault(f"{name} does not take {len(values)} value{'s' if len(values) > 1 else ''}.")
+        self._work.spend(function.steps, *values)
         return function.of(values)
 
 
@@ -186,6 +195,7 @@ class _Function:
     of: Callable[[list[Number]], Number]
     fewest: int = 1
     most: int = LONGEST_EXPRESSION
+    steps: int = 1  # of work with each value
 
 
 def _round(values: list[Number]) -> Number:
@@ -216,8 +226,8 @@ def _of_integers(name: str, step: Callable[[int, int], int]) -> Callable[[list[N
 
 
 FUNCTIONS = {
-    "sqrt": _Function(lambda values: values[0].square_root(), most=1),
-    "round": _Function(_round, most=2),
+    "sqrt": _Function(lambda values: values[0].square_root(), most=1, steps=4),
+    "round": _Function(_round, most=2, steps=4),
     "floor": _Function(lambda values: values[0].rounded(math.floor), most=1),
     "ceil": _Function(lambda values: values[0].rounded(math.ceil), most=1),
     "abs": _Function(lambda values: abs(values[0]), most=1),
@@ -225,5 +235,5 @@ FUNCTIONS = {
     "max": _Function(_greatest),
     "gcd": _Function(_of_integers("gcd", math.gcd)),
     "lcm": _Function(_of_integers("lcm", math.lcm)),
-    "factorial": _Function(lambda values: factorial(values[0].whole("the value of factorial")), most=1),
+    "factorial": _Function(lambda values: factorial(values[0].whole("the value of factorial")), most=1, steps=8),
 }

@@ -15,7 +15,7 @@ from core.mistral.models import Model
 from core.ports import ChatPlatform, Clock, Reply
 from core.settings import Settings
 from core.store import choices, recent, transcript
-from core.store.choices import Chosen
+from core.store.choices import Chosen, Level
 from core.store.conversations import Conversation, Line
 from core.store.database import Connection, Database
 from core.store.turns import Turn
@@ -38,7 +38,7 @@ class _Question:
     """What is asked, and how far the asking has come.
 
     `limit`: tokens of history; `said`: tool calls and results; `attempts`: requests of all rounds; `tries`: those of
-    this round at this home.
+    this round at this home; `chosen_by`: whose choice the model is, None: nobody's.
     """
 
     turn: Turn
@@ -56,6 +56,7 @@ class _Question:
     waited: float = 0.0
     replaced: bool = False
     trimmed: bool = False
+    chosen_by: Level | None = None
 
 
 class Asking:
@@ -97,10 +98,9 @@ class Asking:
         ready = [file for line in lines for file in line.attachments if file.state == "ready"]
         assistant = self._assistants.or_default(chosen.assistant)
         try:
-            models = self._choice.models(tier=assistant.tier, name=chosen.model)
+            models, by = self._models(turn, assistant, chosen)
         except errors.UnknownModel as error:
-            wanted = chosen.model or self._settings.model
-            return Answer("", "failed", (*refused, Notice(error.reason, {"model": wanted})))
+            return Answer("", "failed", (*refused, Notice(error.reason, {"model": self._settings.model})))
         shown: dict[int, ImagePart] = {}
         if ready and models.vision is not None:
             shown = await self._pictures.load(turn.workspace, ready[-history.IMAGES_SHOWN :])
@@ -118,8 +118,21 @@ class Asking:
             self._toolbox(turn, conversation, assistant, chosen),
             Path(self._routes, model, sees=bool(shown)),
             self._settings.history_tokens,
+            chosen_by=by if model is models.text else None,
         )
         return await self._rounds(asked, reply, progress)
+
+    def _models(self, turn: Turn, assistant: Assistant, chosen: Chosen) -> tuple[Models, Level | None]:
+        """What answers, and whose choice it is; a choice that can be called no more counts as none.
+
+        Raises UnknownModel for what is set up.
+        """
+        if chosen.model is not None:
+            try:
+                return self._choice.models(tier=assistant.tier, name=chosen.model), chosen.model_by
+            except errors.UnknownModel:
+                _log.warning("choice.not_there", turn=turn.id, by=chosen.model_by)
+        return self._choice.models(tier=assistant.tier), None
 
     async def _lines(
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply
@@ -205,6 +218,11 @@ class Asking:
                     jitter=self._random.random(),
                     elsewhere=elsewhere,
                 )
+                if isinstance(error, errors.EmptyAnswer) and isinstance(decision, retry.Again):
+                    if question.round >= ROUNDS:
+                        decision = retry.GiveUp()
+                    else:
+                        question.round += 1  # it was answered, and so is paid for, as any other round
                 if isinstance(error, errors.ModelHeldBack | errors.ModelGivenUp):
                     progress.call = None  # nothing was sent
                 await self.billing.write_down(
@@ -220,7 +238,8 @@ class Asking:
                 if isinstance(decision, retry.Replace):
                     decision = self._replaced(question) or (retry.Elsewhere() if elsewhere else retry.GiveUp())
                 if not await self._go_on(decision, question, prompt, reply):
-                    return prompt, Answer(progress.text, "failed", (*progress.notices, _told(error, path.model)))
+                    by = question.chosen_by if path.route.only is None else None
+                    return prompt, Answer(progress.text, "failed", (*progress.notices, _told(error, path.model, by)))
             else:
                 return prompt, None
 
@@ -315,8 +334,10 @@ def _model(models: Models, shown: dict[int, ImagePart]) -> Model:
     return models.vision if shown and models.vision is not None else models.text
 
 
-def _told(error: errors.ModelError, model: Model) -> Notice:
+def _told(error: errors.ModelError, model: Model, chosen_by: Level | None = None) -> Notice:
     values: dict[str, str | int] = {"model": model.id}
+    if chosen_by is not None and isinstance(error, errors.ModelNotFound):  # another can be chosen
+        values["by"] = chosen_by
     if error.retry_after is not None:
         values["seconds"] = int(error.retry_after) + 1
     return Notice(error.reason, values)

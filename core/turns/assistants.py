@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core import operator_file
 from core.errors import SettingsError
 
 BUILT_IN = Path(__file__).with_name("assistants.toml")
 DEFAULT = "default"
-EXAMPLE = (
-    '[[assistant]] name = "lawyer" description = "Explains contracts" prompt = "You explain contracts." tier = "best"'
+EXAMPLE = (  # a whole file in one line, to be pasted
+    'assistant = [{ name = "lawyer", description = "Explains contracts", '
+    'prompt = "You explain contracts.", tier = "best" }]'
 )
 Tier = Literal["best", "balanced", "economy", "vision"]
 ToolName = Literal["current_time", "calculate", "recent_messages"]
@@ -45,9 +46,20 @@ class _Row(BaseModel):
     description: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r]+$")]
     prompt: Annotated[str, Field(min_length=1, max_length=20_000)]
     tier: Tier = "balanced"
-    temperature: Annotated[float, Field(ge=0, le=1.5)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=1.5, strict=True)] | None = None
     max_tokens: Annotated[int, Field(ge=1, strict=True)] | None = None
     tools: tuple[ToolName, ...] = ()
+
+
+_MUST_BE = {
+    "name": "up to 32 of a-z, 0-9 and -",
+    "description": "one line of 1 to 80 characters",
+    "prompt": "text of 1 to 20,000 characters",
+    "tier": f"one of {', '.join(get_args(Tier))}",
+    "temperature": "a number from 0 to 1.5",
+    "max_tokens": "a whole number from 1 on",
+    "tools": f"a list with any of {', '.join(TOOLS)}",
+}
 
 
 class Assistants(Mapping[str, Assistant]):
@@ -68,10 +80,8 @@ class Assistants(Mapping[str, Assistant]):
                 for name, row in _read(path).items():
                     rows[name] = {**rows.get(name, {}), **row}
                 assistants = {name: _assistant(name, row) for name, row in rows.items()}
-            except (OSError, ValueError) as error:
-                why = error.strerror if isinstance(error, OSError) and error.strerror else error
-                reason = " ".join(str(why).split())
-                raise SettingsError(f"BISE_ASSISTANTS_FILE: {path}: {reason}. Example of a row: {EXAMPLE}") from error
+            except ValueError as error:
+                raise SettingsError(f"BISE_ASSISTANTS_FILE: {path}: {error}. Example of a file: {EXAMPLE}") from error
         else:
             assistants = {name: _assistant(name, row) for name, row in rows.items()}
         if system_prompt:
@@ -93,8 +103,8 @@ class Assistants(Mapping[str, Assistant]):
 
 
 def _read(path: Path) -> Rows:
-    """The file's rows by name, as they stand. Raises OSError and ValueError."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    """The file's rows by name, as they stand. Raises ValueError."""
+    document = operator_file.read(path)
     found = document.pop("assistant", [])
     if document or not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise ValueError("assistants are written as [[assistant]], and nothing else is in the file")
@@ -114,19 +124,18 @@ def _assistant(name: str, row: Mapping[str, Any]) -> Assistant:
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         field = str(fault["loc"][0]) if fault["loc"] else ""
-        raise ValueError(f"the assistant {name[:40]!r}: {_plainly(field, fault)}") from error
+        raise ValueError(f"the assistant {_named(name)}: {_plainly(field, fault)}") from error
+
+
+def _named(name: str) -> str:
+    """Whatever name somebody wrote, short and on one line."""
+    return repr(name[:40])
 
 
 def _plainly(field: str, fault: Any) -> str:
     """A row's fault without the validator's jargon."""
-    if field == "name":
-        return "a name is up to 32 of a-z, 0-9 and -"
-    match fault["type"]:
-        case "missing":
-            return f"{field} is missing"
-        case "extra_forbidden":
-            return f"there is no field {field}; there are {', '.join(_Row.model_fields)}"
-        case "literal_error":
-            return f"{field} must be {fault['ctx']['expected']}"
-        case _:
-            return f"{field}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if fault["type"] == "missing":
+        return f"{field} is missing"
+    if field not in _MUST_BE:
+        return f"there is no field {_named(field)}; there are {', '.join(_MUST_BE)}"
+    return f"{field} must be {_MUST_BE[field]}"

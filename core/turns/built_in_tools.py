@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -65,6 +67,12 @@ def _current_time(here: ZoneInfo, clock: Clock) -> ToolFunction:
 
 
 @functools.cache
+def _calculator() -> ThreadPoolExecutor:
+    """One thread for every calculation: however many are asked for, the event loop shares its time with one alone."""
+    return ThreadPoolExecutor(1, thread_name_prefix="calculator")
+
+
+@functools.cache
 def _calculate() -> ToolFunction:
     async def calculate(
         expression: Annotated[str, Field(description="For example (1200.50 - 45) * 12 / 7")],
@@ -75,7 +83,7 @@ def _calculate() -> ToolFunction:
         away from zero. Numbers have a decimal point and no thousands separators.
         """
         try:
-            result = arithmetic.calculate(expression)
+            result = await asyncio.get_running_loop().run_in_executor(_calculator(), arithmetic.calculate, expression)
         except ArithmeticFault as fault:
             return {"error": str(fault)}
         shown: _Json = {"result": result.text, "exact": result.exact}

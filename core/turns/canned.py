@@ -44,7 +44,7 @@ class Canned:
         if name == "too_long":
             longest = self._settings.history_tokens * commands.CHARACTERS_PER_TOKEN
             return Answer("", "failed", (Notice("too_long", {"longest": longest}),))
-        training = int(self._settings.mistral_plan == "experiment")
+        training = int(self._settings.words_may_train)
         if name == "help":
             values: dict[str, str | int] = {
                 "training": training,

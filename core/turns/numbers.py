@@ -13,11 +13,27 @@ LONGEST = 4096  # bits of a numerator or denominator
 GREATEST_POWER = 1000  # the magnitude of an exponent stays below it
 DIGITS = 30  # shown of what does not end
 _PRECISION = 256  # bits kept of a bound: enough for DIGITS after a long chain of steps
+_STEP = 1500  # bits whose reading would take as long as what Python does around each step
+MOST_WORK = 4_000_000  # bits × steps of one expression: some 50 ms of the processor at worst
 _DECIMAL = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class ArithmeticFault(ValueError):
     """An expression that cannot be calculated; the message is one plain sentence that says why."""
+
+
+@dataclass(slots=True)
+class Work:
+    """The work of one expression: bits read, over all steps, which says about how long the processor is busy."""
+
+    most: int = MOST_WORK
+    done: int = 0
+
+    def spend(self, steps: int, *numbers: Number) -> None:
+        """Counts that many steps with these numbers, before they are made. Raises ArithmeticFault beyond `most`."""
+        self.done += steps * sum(number.bits for number in numbers)
+        if self.done > self.most:
+            raise ArithmeticFault("That is too much to calculate at once: calculate it in several parts.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,8 @@ class Number:
         return -self if self.high <= 0 else Number(Fraction(0), max(-self.low, self.high))
 
     def __mul__(self, other: Number) -> Number:
+        if self.exact and other.exact:
+            return Number.exactly(self.low * other.low)
         products = [one * another for one in (self.low, self.high) for another in (other.low, other.high)]
         return Number.between(min(products), max(products))
 
@@ -83,12 +101,18 @@ class Number:
             raise ArithmeticFault(f"An exponent must be smaller than {GREATEST_POWER}.")
         if exponent < 0:
             return Number.exactly(1) / self ** Number.exactly(-exponent)
-        for base in (self.low, self.high):  # before the work is done
-            _refuse_beyond(((_bits(base) if self.exact else abs(_magnitude(base))) - 1) * exponent)
-        powers = [self.low**exponent, self.high**exponent]
-        if self.low < 0 < self.high and exponent % 2 == 0:
-            powers.append(Fraction(0))
-        return Number.between(min(powers), max(powers))
+        for bound in (self.low, self.high):  # before the work is done
+            _refuse_beyond(((_bits(bound) if self.exact else abs(_magnitude(bound))) - 1) * exponent)
+        if self.exact:
+            return Number.exactly(self.low**exponent)
+        base = self if exponent % 2 else abs(self)
+        return Number.between(_power(base.low, exponent, up=False), _power(base.high, exponent, up=True))
+
+    @property
+    def bits(self) -> int:
+        """What one step with it reads: the numerators and denominators of its bounds."""
+        bounds = (self.low,) if self.exact else (self.low, self.high)
+        return sum(one.numerator.bit_length() + one.denominator.bit_length() + _STEP for one in bounds)
 
     def whole(self, what: str) -> int:
         """Its value as an integer. `what` it is meant for, with its article, stands in the fault."""
@@ -158,6 +182,30 @@ def _shortened(value: Fraction, towards: Callable[[Fraction], int]) -> Fraction:
     shift = _PRECISION - _magnitude(value)
     scale = Fraction(2) ** shift
     return towards(value * scale) / scale
+
+
+def _power(base: Fraction, exponent: int, *, up: bool) -> Fraction:
+    """A bound of the power, on that side of it: by squaring, shortened to _PRECISION bits at each step."""
+    if base < 0:
+        return -_power(-base, exponent, up=not up)  # an even power has no base below zero
+    if base == 0:
+        return Fraction(0**exponent)
+    shift = _PRECISION - _magnitude(base)
+    mantissa = (math.ceil if up else math.floor)(base * Fraction(2) ** shift)
+    result, scale = 1, 0  # they stand for result / 2**scale
+    for digit in f"{exponent:b}":
+        result, scale = _cut(result * result, 2 * scale, up=up)
+        if digit == "1":
+            result, scale = _cut(result * mantissa, scale + shift, up=up)
+    return result / Fraction(2) ** scale
+
+
+def _cut(value: int, scale: int, *, up: bool) -> tuple[int, int]:
+    """About value / 2**scale with a value of _PRECISION bits, moved to that side."""
+    excess = value.bit_length() - _PRECISION
+    if excess <= 0:
+        return value, scale
+    return (-(-value >> excess) if up else value >> excess), scale - excess
 
 
 def _root(value: Fraction) -> tuple[Fraction, Fraction]:

@@ -165,7 +165,11 @@ def written(tools: Iterable[Tool]) -> int:
 
 def _object(arguments: str) -> dict[str, Any]:
     """The arguments that a model wrote; none at all where it wrote nothing."""
-    if len(arguments) > LONGEST_ARGUMENTS or len(arguments.encode("utf-8", "replace")) > LONGEST_ARGUMENTS:
+    try:
+        size = len(arguments.encode())
+    except UnicodeEncodeError as error:  # half a surrogate pair, which the reader of JSON does not take for text
+        raise _Refused("invalid", "The arguments are not JSON.") from error
+    if size > LONGEST_ARGUMENTS:
         raise _Refused("invalid", f"The arguments are too large: {LONGEST_ARGUMENTS // 1024} KB are the most.")
     if not arguments.strip():
         return {}

@@ -120,7 +120,15 @@ async def test_who_calls_a_tool_where_none_may_be_called_is_not_taken_for_an_ans
         assert answer is not None
         assert (answer.outcome, home.platform.told()) == ("failed", ["empty_answer"])
         assert home.rows("SELECT count(*) FROM usage") == [(len(model.requests),)]
-    assert [request.tool_choice for request in model.requests[ROUNDS - 1 :]] == ["none", "none"]
+    assert [request.tool_choice for request in model.requests] == [None] * 7 + ["none"]
+
+
+async def test_an_empty_answer_and_its_repeat_are_two_of_the_eight_rounds(place: Place) -> None:
+    model = ScriptedModel(calls(SUM), [""], *[calls(SUM) for _ in range(ROUNDS - 3)], ["399."], ["never"])
+    async with house(place, model=model) as home:
+        await home.hear(message())
+        assert home.platform.replies[0].answer == Answer("399.", "done")
+    assert [request.tool_choice for request in model.requests] == [None] * 7 + ["none"]
 
 
 async def test_results_that_fill_a_quarter_of_the_context_end_the_calling(tmp_path: Path) -> None:

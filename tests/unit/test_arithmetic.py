@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.turns.arithmetic import FUNCTIONS, Calculated, calculate
-from core.turns.numbers import LONGEST, ArithmeticFault, Number
+from core.turns.numbers import LONGEST, MOST_WORK, ArithmeticFault, Number, Work
 
-QUICK = 1.0  # seconds of the processor that no expression takes, by a wide margin
+QUICK = 0.5  # seconds of the processor that no expression takes, by a wide margin
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_result_equals_that_of_fractions(tree: Tree) -> None:
     try:
         result = calculate(expression)
     except ArithmeticFault as fault:
-        refused = ("too long" in str(fault)) or ("too deeply" in str(fault))
+        refused = any(why in str(fault) for why in ("too long", "too deeply", "too much"))
         assert value is None or refused
         return
     assert value is not None
@@ -261,6 +261,11 @@ def test_whatever_is_written_gives_a_result_or_a_plain_fault_at_once(expression:
         "lcm(" + ", ".join(str(number) for number in range(800, 990)) + ")",
         "3**999//" + "//".join(["2"] * 300),
         "1/3**999-" + "-".join(["1/7**999"] * 80),
+        "+".join(["sqrt(2)**999/sqrt(3)**999"] * 38),
+        "+".join(["(sqrt(2)+1)**999"] * 55),
+        "sqrt(3)**999/7**999" + "%1" * 480,
+        "sqrt(2)" + "/3" * 480,
+        "(sqrt(2)/2**999/2**999/2**999)" + "*1" * 460,
     ],
 )
 def test_the_longest_work_that_can_be_asked_for_is_soon_over(expression: str) -> None:
@@ -268,8 +273,41 @@ def test_the_longest_work_that_can_be_asked_for_is_soon_over(expression: str) ->
     try:
         calculate(expression)
     except ArithmeticFault as fault:
-        assert "too long" in str(fault)  # noqa: PT017 - either is a good end
+        assert "too long" in str(fault) or "too much" in str(fault)  # noqa: PT017 - either is a good end
     assert time.thread_time() - began < QUICK
+
+
+@pytest.mark.parametrize("mark", ["+1", "-1/3", "*3", "/3", "//1", "%1", "+sqrt(2)", "-sqrt(2)**9", "/factorial(9)"])
+@pytest.mark.parametrize("begun", ["7", "sqrt(7)", "3**999/7**999", "sqrt(3)**999/7**999"])
+def test_work_is_counted_before_it_is_done_and_ends_what_would_take_too_long(begun: str, mark: str) -> None:
+    whole, short = Work(most=10**12), Work(most=1)
+    expression = begun + mark * ((1000 - len(begun)) // len(mark))
+    try:
+        calculate(expression, whole)
+    except ArithmeticFault as fault:
+        assert "too long" in str(fault) or "too close" in str(fault)  # noqa: PT017 - the work until then is counted
+    assert whole.done > 1000 * expression.count(mark[0])
+    with pytest.raises(ArithmeticFault, match="too much to calculate at once: calculate it in several parts"):
+        calculate(expression, short)
+    if whole.done > MOST_WORK:
+        with pytest.raises(ArithmeticFault, match="too much"):
+            calculate(expression)
+
+
+def test_a_power_of_a_root_costs_about_as_much_as_any_other_step() -> None:
+    root, power = Number.exactly(2).square_root(), Number.exactly(999)
+    powered = root**power
+    assert powered.low**2 <= Fraction(2) ** 999 <= powered.high**2
+    assert powered.bits < 2 * root.bits, "and it is kept no longer than its root"
+    assert (powered.high - powered.low) / powered.low < Fraction(1, 2**230)
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(0, 10**6), st.integers(0, 40))
+def test_a_power_s_bounds_hold_the_powers_of_every_number_between_them(low: int, width: int, power: int) -> None:
+    base = Number.between(Fraction(low, 7), Fraction(low + width, 7))
+    powered = base ** Number.exactly(power)
+    for value in (base.low, base.high, (base.low + base.high) / 2, min(max(Fraction(0), base.low), base.high)):
+        assert powered.low <= value**power <= powered.high
 
 
 def test_a_decimal_of_the_greatest_length_is_still_written_out() -> None:

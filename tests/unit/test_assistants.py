@@ -73,22 +73,46 @@ def test_the_setting_of_a_system_prompt_replaces_the_defaults_whoever_wrote_that
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[[assistant", "own.toml: "),
+        ("[[assistant", "own.toml: it is no TOML: "),
+        ("a = " + "[" * 5000, "own.toml: its brackets are nested too deeply. "),
+        ("a = " + "9" * 5000, "own.toml: a number in it is too long. "),
+        ("a = " + "[" * 300 + "]" * 300, "written as [[assistant]]"),
+        ('[[assistant]]\nname = "creative"\ntools = ' + "[" * 300 + "]" * 300, "tools must be a list"),
         ('name = "lawyer"', "written as [[assistant]]"),
         ('[assistant]\nname = "lawyer"', "written as [[assistant]]"),
         ('[[assistant]]\ndescription = "x"', "a name of its own"),
         ('[[assistant]]\nname = "creative"\n[[assistant]]\nname = "creative"', "a name of its own"),
         ('[[assistant]]\nname = "lawyer"\nprompt = "x"', "the assistant 'lawyer': description is missing"),
-        ('[[assistant]]\nname = "A lawyer"\nprompt = "x"\ndescription = "x"', "a name is up to 32 of a-z, 0-9 and -"),
+        (
+            '[[assistant]]\nname = "A lawyer"\nprompt = "x"\ndescription = "x"',
+            "'A lawyer': name must be up to 32 of a-z, 0-9 and -",
+        ),
         (
             '[[assistant]]\nname = "creative"\ntier = "fast"',
-            "the assistant 'creative': tier must be 'best'",
+            "the assistant 'creative': tier must be one of best, balanced, economy, vision. ",
         ),
-        ('[[assistant]]\nname = "creative"\ntemperature = 2', "temperature: input should be less than or equal to 1.5"),
-        ('[[assistant]]\nname = "creative"\ntools = ["search"]', "'creative': tools must be 'current_time'"),
-        ('[[assistant]]\nname = "creative"\nmax_tokens = 0', "'creative': max_tokens: input should be greater than"),
-        ('[[assistant]]\nname = "creative"\ncolour = "red"', "there is no field colour; there are name, description"),
-        ('[[assistant]]\nname = "creative"\ndescription = "two\\nlines"', "'creative': description: "),
+        (
+            '[[assistant]]\nname = "creative"\ntemperature = 2',
+            "'creative': temperature must be a number from 0 to 1.5. ",
+        ),
+        ('[[assistant]]\nname = "creative"\ntemperature = nan', "temperature must be a number from 0 to 1.5. "),
+        ('[[assistant]]\nname = "creative"\ntemperature = true', "temperature must be a number from 0 to 1.5. "),
+        ('[[assistant]]\nname = "creative"\ntemperature = "0.5"', "temperature must be a number from 0 to 1.5. "),
+        ('[[assistant]]\nname = "creative"\ntools = "calculate"', "tools must be a list with any of current_time, "),
+        ('[[assistant]]\nname = "creative"\nprompt = 5', "prompt must be text of 1 to 20,000 characters. "),
+        (
+            '[[assistant]]\nname = "creative"\ntools = ["search"]',
+            "'creative': tools must be a list with any of current_time, calculate",
+        ),
+        (
+            '[[assistant]]\nname = "creative"\nmax_tokens = 0',
+            "'creative': max_tokens must be a whole number from 1 on. ",
+        ),
+        ('[[assistant]]\nname = "creative"\ncolour = "red"', "there is no field 'colour'; there are name, description"),
+        (
+            '[[assistant]]\nname = "creative"\ndescription = "two\\nlines"',
+            "'creative': description must be one line of 1 to 80 characters. ",
+        ),
     ],
 )
 def test_a_wrong_row_stops_the_start_with_one_line(tmp_path: Path, text: str, says: str) -> None:
@@ -106,8 +130,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         Assistants.load(tmp_path / "none.toml")
 
 
-def test_the_example_of_a_row_is_one(tmp_path: Path) -> None:
-    row = EXAMPLE.replace("[[assistant]] ", "[[assistant]]\n")
-    for field in ("description", "prompt", "tier"):
-        row = row.replace(f" {field} =", f"\n{field} =")
-    assert laid_over(tmp_path, row)["lawyer"].tier == "best"
+def test_a_file_that_is_no_text_is_refused_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"own\.toml: it is no text in UTF-8: save it as UTF-8"):
+        Assistants.load(tmp_path / "own.toml")
+
+
+def test_a_file_that_an_editor_began_with_its_mark_is_read(tmp_path: Path) -> None:
+    assert laid_over(tmp_path, "\ufeff" + EXAMPLE)["lawyer"].tier == "best"
+
+
+def test_the_example_of_a_file_is_one(tmp_path: Path) -> None:
+    assert laid_over(tmp_path, EXAMPLE)["lawyer"].tier == "best"

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from core.chat import Usage
 from core.errors import SettingsError, UnknownModel
 from core.mistral.catalogue import TIERS, Catalogue
+from core.mistral.catalogue_file import EXAMPLE
 from core.mistral.models import Model
 
 TODAY = date(2026, 11, 23)
@@ -54,6 +55,11 @@ def test_every_row_of_the_facts_is_there(name: str, context: int, prices: tuple[
     price = found.price(TODAY)
     assert (found.context, (price.input_microusd, price.output_microusd), found.vision) == (context, prices, vision)
     assert price.cached_microusd * 10 == price.input_microusd
+
+
+def test_every_chat_model_of_mistral_s_that_is_current_may_be_offered_tools_but_the_one_for_audio() -> None:
+    current = [one for one in CATALOGUE.models.values() if one.chat and one.status != "retired"]
+    assert [one.id for one in current if not one.tools] == ["voxtral-small-2507"]
 
 
 def test_an_alias_means_its_dated_model() -> None:
@@ -240,7 +246,10 @@ PRICE = "prices = [{ from = 2026-01-01, input_microusd = 1, output_microusd = 1 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("not toml", "own.toml"),
+        ("not toml", "own.toml: it is no TOML: "),
+        ("a = " + "[" * 5000, "own.toml: its brackets are nested too deeply. "),
+        ("model = " + "[" * 300 + "]" * 300, "[[model]]"),
+        (NEW + "prices = " + "[" * 300 + "]" * 300, "x.prices"),
         (NEW, "x: a chat model has a context and at least one price"),
         (NEW + PRICE.replace("= 1,", '= "1",'), "x.prices[0].input_microusd"),
         (NEW + PRICE.replace("= 1,", "= 0.5,"), "x.prices[0].input_microusd"),
@@ -270,5 +279,11 @@ def test_a_missing_or_unreadable_catalogue_file_is_named(tmp_path: Path) -> None
     with pytest.raises(SettingsError, match=r"BISE_CATALOGUE_FILE.*No such file"):
         Catalogue.load(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match="BISE_CATALOGUE_FILE"):
+    with pytest.raises(SettingsError, match=r"BISE_CATALOGUE_FILE.*bytes\.toml: it is no text in UTF-8"):
         Catalogue.load(tmp_path / "bytes.toml")
+
+
+def test_the_example_of_a_file_is_one(tmp_path: Path) -> None:
+    found = Catalogue.load(own(tmp_path, EXAMPLE)).resolve("my-model")
+    assert found is not None
+    assert found.price(TODAY).output_microusd == 300_000

@@ -13,6 +13,7 @@ import pytest
 
 import migrations
 from bots.__main__ import LATER, parser
+from bots.playground.mistral.replies import error
 from bots.playground.mistral.simulator import MistralSimulator
 
 
@@ -62,6 +63,7 @@ async def test_wrong_use_is_one_line_and_status_two(tmp_path: Path) -> None:
         ("usage", "--workspace", "local:cli", "--since", "yesterday"): "'yesterday' is not a date such as 2026-11-23",
         ("ask", ""): "The question is empty",
         ("ask", "Hello", "--assistant", "translat"): "Did you mean `translate`?",
+        ("ask", "Hello", "--model", "mistral-smal-2603"): "--model: I know no model `mistral-smal-2603`. Did you mean",
         ("budget", "show"): "`bise budget` comes in a later version",
         ("serve", "--roles", "cook"): "'cook' is not a role",
     }
@@ -123,6 +125,27 @@ async def test_a_question_and_its_figures_as_a_program_reads_them(tmp_path: Path
     assert table.out.splitlines()[-1].startswith("total")
     assert nobody.status == 2
     assert "nobody has asked Bise anything there yet" in nobody.line
+
+
+async def test_a_model_is_named_as_in_the_chat_and_leaves_the_settings_alone(tmp_path: Path) -> None:
+    simulator = MistralSimulator()
+    async with simulator.running() as base_url:
+        environ = {"MISTRAL_API_KEY": "k", "MISTRAL_BASE_URL": base_url, "BISE_MODEL": "ministral-8b-2512"}
+        await bise(tmp_path, "migrate")
+        names = ("default", "economy", "codestral-2508")
+        for ran in await at_once(tmp_path, *(("ask", "Hello", "--model", name) for name in names), **environ):
+            assert (ran.status, ran.out) == (0, "You said: Hello\n"), ran.err
+    asked = {request.body["model"] for request in simulator.requests}
+    assert asked == {"ministral-8b-2512", "mistral-small-2603", "codestral-2508"}
+
+
+async def test_whoever_asks_from_the_terminal_is_told_how_to_mend_an_empty_account(tmp_path: Path) -> None:
+    simulator = MistralSimulator()
+    simulator.then(error(402, "Payment required"))
+    async with simulator.running() as base_url:
+        ran = await bise(tmp_path, "ask", "Hello", MISTRAL_API_KEY="k", MISTRAL_BASE_URL=base_url)
+    assert (ran.status, ran.out) == (1, "")
+    assert "has no credit for this key any more" in ran.err
 
 
 async def test_what_was_asked_for_and_failed_is_status_one(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,31 @@ def test_values_from_outside_cannot_write_markup_or_call_people(name: str) -> No
 
 def test_a_value_that_poses_as_a_placeholder_stays_text() -> None:
     assert "{0.real} {model}" in replies.sentence(Notice("model_not_found", {"model": "{0.real} {model}"}))
+
+
+@pytest.mark.parametrize(
+    ("by", "platform", "way_back"),
+    [
+        ("conversation", "slack", "Mention me with “model default”"),
+        ("channel", "discord", "`/bise model default`"),
+        ("workspace", "slack", "`/bise settings model default`"),
+        ("workspace", "discord", "`/bise-admin settings model default`"),
+        ("conversation", "local", "Leave out --model"),
+    ],
+)
+def test_a_chosen_model_that_is_gone_is_told_with_the_way_back(by: str, platform: str, way_back: str) -> None:
+    text = replies.sentence(Notice("model_not_found", {"model": "trains", "by": by}), platform=platform)
+    assert text.startswith("The model `trains` cannot be had here. ")
+    assert way_back in text
+
+
+def test_people_read_nothing_of_money_and_the_operator_at_the_terminal_does() -> None:
+    empty = Notice("model_out_of_credit", {"model": "m"})
+    assert not {"credit", "billing", "limit", "paid"} & set(re.findall(r"\w+", replies.sentence(empty).lower()))
+    assert "no credit" in replies.operator_sentence(empty)
+    assert "MISTRAL_API_KEY" in replies.operator_sentence(Notice("model_unauthorized"))
+    assert "{" not in replies.operator_sentence(Notice("unknown_model", {"model": "m"}))
+    assert replies.operator_sentence(Notice("stopped")) == replies.sentence(Notice("stopped"))
 
 
 def test_a_rate_limit_tells_how_long_to_wait_if_the_provider_did() -> None:

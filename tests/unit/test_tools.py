@@ -199,6 +199,13 @@ async def test_arguments_that_do_not_fit_are_told_field_by_field(arguments: str,
     assert (await fault(box(weather), asked("weather", arguments))).startswith(why)
 
 
+async def test_half_a_surrogate_pair_in_the_arguments_is_answered_and_so_are_the_other_calls() -> None:
+    halved = ToolCall("1", "units", '{"system": "\ud800"}')
+    refused, good = await box(units).call_all((halved, asked("units", {"system": "metric"})))
+    assert refused.content == '{"error": "The arguments are not JSON."}'
+    assert good.content == "metric"
+
+
 async def test_complaints_about_many_fields_stay_short() -> None:
     told = await fault(box(weather), asked("weather", {"x" * 500 + str(number): 1 for number in range(100)}))
     assert told.endswith("and 91 more")

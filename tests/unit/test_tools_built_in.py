@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from core.chat import ToolCall
 from core.store.recent import RecentMessage
 from core.turns.built_in_tools import BUILT_IN_NAMES, Recent, built_in
-from core.turns.tools import LONGEST_RESULT, Toolbox
+from core.turns.tools import CALLS_AT_ONCE, LONGEST_RESULT, Toolbox
 from tests.fakes import T0, ManualClock
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -40,6 +41,17 @@ async def asked(tools: Toolbox, name: str, **arguments: Any) -> dict[str, Any]:
 
 def named(tools: Toolbox) -> list[str]:
     return [tool.name for tool in tools.offered]
+
+
+async def test_the_longest_calculations_of_a_round_leave_the_event_loop_free() -> None:
+    longest = json.dumps({"expression": "+".join(["sqrt(2)**999/sqrt(3)**999"] * 38)})
+    calls = tuple(ToolCall(str(place), "calculate", longest) for place in range(CALLS_AT_ONCE))
+    work, turns = asyncio.create_task(box(None).call_all(calls)), 0
+    while not work.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert all("E-87" in str(one.content) for one in work.result())
+    assert turns > 100, "each that is calculated in the loop would take one turn alone"
 
 
 # what is offered
