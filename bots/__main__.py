@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     ask = add("ask", "Ask one question from the terminal.", 'bise ask "What is on this picture?" --image photo.png')
     ask.add_argument("text", metavar="TEXT", help="the question; - reads it from standard input")
     ask.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="an image or PDF to read")
-    ask.add_argument("--model", metavar="M", help="another model than BISE_MODEL")
+    ask.add_argument(
+        "--model", metavar="M", help="which model answers: one of `bise models`, best, balanced, economy or vision"
+    )
     ask.add_argument("--assistant", metavar="NAME", help="who answers, such as code-review or translate")
     add("models", "What can be used, what it costs, what is retired.", "bise models")
     usage = add("usage", "What was spent.", "bise usage --workspace slack:T0123 --since 2026-11-01 --by model")
@@ -125,10 +127,9 @@ def _ask(settings: Settings, options: argparse.Namespace) -> int:
     from bots.terminal.ask import ask
 
     text = sys.stdin.read() if options.text == "-" else options.text
-    chosen = settings.model_copy(update={"model": options.model}) if options.model else settings
     _wait_quietly()
     named = {"assistant": options.assistant, "model": options.model}
-    return _wait(ask(chosen, text, options.image, as_json=options.json, **named))
+    return _wait(ask(settings, text, options.image, as_json=options.json, **named))
 
 
 def _wait_quietly() -> None:

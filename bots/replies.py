@@ -18,7 +18,9 @@ _SENTENCES: dict[str, str] = {
     # model calls that failed
     "model": f"The model did not answer. {_AGAIN}",
     "model_unauthorized": f"I could not reach the model: it refused this installation's key. {_ADMIN}",
-    "model_out_of_credit": "I cannot answer right now. Whoever runs Bise here knows of it; please ask again later.",
+    "model_out_of_credit": (
+        "I cannot answer right now. Whoever runs Bise here has to look after something first; please ask again later."
+    ),
     "model_forbidden": "The model refused this question by its own rules. Try to ask it in another way.",
     "model_not_found": f"The model {{model}} is not there any more, and nothing replaces it. {_ADMIN}",
     "context_too_long": "This conversation is too long for the model. Write “reset” to me to begin anew.",
@@ -32,7 +34,10 @@ _SENTENCES: dict[str, str] = {
     "model_timeout": f"The model did not answer in time. {_AGAIN}",
     "stream_cut": "The model's answer broke off here. Ask me to go on, or ask again.",
     "empty_answer": "The model answered with nothing. Try to ask in another way.",
-    "unknown_model": f"The model {{model}} is not in my list of prices, so I do not call it. {_ADMIN}",
+    "unknown_model": (
+        "The model {model} is not in my list of prices, so I do not call it. Mention me with “model” alone to see "
+        f"which others can be chosen. {_ADMIN}"
+    ),
     # files
     "attachment_too_large": "I did not read {name}: it is larger than 10 MB. Send a smaller one.",
     "attachment_too_many": "I did not read {name}: I look at ten files of a message at most.",
@@ -62,15 +67,17 @@ _SENTENCES: dict[str, str] = {
     # what those who run Bise are told
     "admin_key_refused": (
         "The model's home “{home}” refuses my key, so I get no answers from there. Set MISTRAL_API_KEY anew and "
-        "restart me. If the key is good again as it is, I notice within a minute."
+        "restart me. If the key is good again as it is, I notice by myself, within a minute or with the next question."
     ),
     "admin_home_refused": (
         "The model's home “{home}” refuses me, so I get no answers from there. Renew its key, or what I may do there, "
-        "and restart me. If it lets me in again as I am, I notice within a minute."
+        "and restart me. If it lets me in again as I am: I try again with the next question, at most once "
+        "a minute."
     ),
     "admin_out_of_credit": (
         "The model's home “{home}” has no credit for us any more, or a spending limit is reached, so I get no answers "
-        "from there. Look after its billing; I try again every minute, and people are only told to ask again later."
+        "from there. Look after its billing; I try again with the next question, at most once a minute. People are "
+        "only told to ask again later."
     ),
     "admin_trouble_over": "The model's home “{home}” serves me again. People can ask as before.",
     # buttons
@@ -137,12 +144,18 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
         return help_text(platform, assistants=str(notice.values.get("assistants", "")), notes=notes)
     if notice.name == "greeting" and notice.values.get("training"):
         return f"{_SENTENCES[notice.name]} {TRAINING_NOTE}"
+    if notice.name == "model_not_found" and (by := str(notice.values.get("by", ""))) in _BACK_OF:
+        return f"The model {_name(notice.values.get('model', ''))} cannot be had here. {_back(by, platform)}"
     if notice.name in _CHOOSING:
         return _CHOOSING[notice.name]({**_AS_SET_UP, **notice.values})
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
         return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
-    values = {name: _plain(value) for name, value in notice.values.items()}
-    return _SENTENCES.get(notice.name, _SENTENCES["unexpected"]).format_map(_Filled(values))
+    return _filled(_SENTENCES.get(notice.name, _SENTENCES["unexpected"]), notice)
+
+
+def operator_sentence(notice: Notice) -> str:
+    """The words of a notice for whoever asks from the terminal, who runs this: also what is to be mended, and where."""
+    return _filled(_OPERATOR[notice.name], notice) if notice.name in _OPERATOR else sentence(notice)
 
 
 def status_text(name: str, count: int = 0) -> str:
@@ -215,6 +228,13 @@ def _holds(values: Values) -> str:
     return f"The {what} {_PLACE[place]} is {name}, {whose}.\nThere are: {_names(values['known'])}.\n{how}"
 
 
+def _back(by: str, platform: str) -> str:
+    """How a model that somebody chose is given up again."""
+    if platform == "local":
+        return "Leave out --model for the usual one; `bise models` lists others."
+    return _BACK_OF[by].format(settings=_SETTINGS_COMMAND.get(platform, "/bise settings"))
+
+
 def _unknown(values: Values) -> str:
     near = str(values["near"])
     known = f"Did you mean {_names(near, ' or ')}?" if near else f"There are: {_names(values['known'])}."
@@ -248,6 +268,10 @@ def _plain(value: str | int) -> str:
     return "".join(character for character in value if character not in "*_`~|<>@[]\\" and character.isprintable())[:80]
 
 
+def _filled(words: str, notice: Notice) -> str:
+    return words.format_map(_Filled({name: _plain(value) for name, value in notice.values.items()}))
+
+
 class _Filled(dict[str, str]):
     def __missing__(self, key: str) -> str:
         return key
@@ -259,6 +283,30 @@ _WHOSE = {
     "channel": "chosen for this channel",
     "workspace": "chosen for this workspace",
     "": "as it was set up",
+}
+_BACK_OF = {
+    "conversation": "Mention me with “model default” to go back to the usual one.",
+    "channel": "`/bise model default` goes back to the usual one.",
+    "workspace": "An admin can go back to the usual one with `{settings} model default`.",
+}
+_SETTINGS_COMMAND = {"discord": "/bise-admin settings"}
+_OPERATOR = {
+    "model_unauthorized": (
+        "I could not reach the model: it refused this installation's key. Make a new one at the model's home, set it "
+        "(MISTRAL_API_KEY in .env for Mistral's own API), and ask again. `bise doctor` checks it."
+    ),
+    "model_out_of_credit": (
+        "The model's home has no credit for this key any more, or a spending limit is reached. Look after its billing "
+        "(for Mistral's own API at https://console.mistral.ai), and ask again."
+    ),
+    "model_forbidden": (
+        "The model's home refused this question, by its own rules or because the key may not use this model. Try to "
+        "ask it in another way; `bise doctor` checks the key."
+    ),
+    "unknown_model": (
+        "The model {model} is not in my list of prices, so I do not call it. `bise models` lists those that are; "
+        "BISE_CATALOGUE_FILE adds others."
+    ),
 }
 _PLACE = {"conversation": "in this conversation", "channel": "in this channel", "workspace": "in this workspace"}
 _AS_SET_UP: Values = {

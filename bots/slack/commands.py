@@ -75,7 +75,7 @@ class Commands:
         self._core = core
         self._admins = admins
         self._guests_welcome = settings.allow_external
-        self._notes = (TRAINING_NOTE,) if settings.mistral_plan == "experiment" else ()
+        self._notes = (TRAINING_NOTE,) if settings.words_may_train else ()
         self._choosing = Choosing(core, admins, guests_welcome=settings.allow_external)
         self._now = now
 

@@ -51,7 +51,7 @@ async def ask(
     chosen: tuple[tuple[What, str | None], ...] = (("assistant", assistant), ("model", model))
     for what, name in chosen:
         if name is not None and (problem := names.problem(what, name)) is not None:
-            raise WrongUse(replies.sentence(problem))
+            raise WrongUse(f"--{what}: {replies.sentence(problem)}")
     if not settings.postgres and not settings.database_file.exists():
         migrations.upgrade(settings.database_url)
     core = open_core(settings)
@@ -86,7 +86,7 @@ async def _one(core: Core, question: IncomingMessage, *, as_json: bool) -> int:
                 {
                     "answer": answer.text,
                     "outcome": answer.outcome,
-                    "notices": [replies.sentence(notice) for notice in answer.notices],
+                    "notices": [replies.operator_sentence(notice) for notice in answer.notices],
                     "calls": tokens.calls,
                     "prompt_tokens": tokens.prompt_tokens,
                     "completion_tokens": tokens.completion_tokens,

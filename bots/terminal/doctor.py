@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Sequence
 
 import migrations
 from bots.findings import Finding
-from core.errors import BiseError, ModelError, ModelUnauthorized, SchemaOutdated, StoreUnavailable, UnknownModel
-from core.mistral.client import MistralClient
-from core.service import home_of, open_core
+from bots.terminal import homes
+from core.errors import BiseError, SchemaOutdated, StoreUnavailable
+from core.service import home_of
 from core.settings import Settings, promised_later
 from core.store.database import Database
 
@@ -19,7 +19,7 @@ async def doctor(settings: Settings, *, as_json: bool) -> int:
     """Checks everything, one line each; 0 when nothing is missing."""
     findings = [
         *await _database(settings),
-        *await _model(settings),
+        *await _models(settings),
         *await _platforms(settings),
     ]
     well = all(finding.ok for finding in findings)
@@ -54,49 +54,13 @@ async def _database(settings: Settings) -> list[Finding]:
     return [Finding(True, f"The database {database.name} answers and is up to date.", "")]
 
 
-async def _model(settings: Settings) -> list[Finding]:
+async def _models(settings: Settings) -> list[Finding]:
     if not settings.has_model:
         return [Finding(False, "No way to a model is set.", "Set MISTRAL_API_KEY=… (made in Mistral's console).")]
-    home = home_of(settings)
-    client = MistralClient(home)
-    findings: list[Finding] = []
-    try:
-        served = {card.id for card in await client.models()}
-        if home.models() is not None:
-            findings.append(Finding(True, f"The home of models {home.name} accepts the key and answers.", ""))
-        else:
-            why = f"The home of models {home.name} lists nothing that could be asked for; the first question will tell."
-            findings.append(Finding(True, why, ""))
-    except ModelUnauthorized:
-        return [Finding(False, f"The model's home {home.name} refuses the key.", "Make a new key and set it.")]
-    except ModelError as error:
-        mend = "Check the network and the settings of that home (BISE_HOME, MISTRAL_BASE_URL, MISTRAL_REGION)."
-        return [Finding(False, f"The model's home {home.name} does not answer as it should ({error.reason}).", mend)]
-    finally:
-        await client.aclose()
-    findings += await _chosen(settings, served)
-    if settings.mistral_plan is None and home.name.startswith("mistral-"):
+    findings = await homes.check(settings)
+    if settings.mistral_plan is None and home_of(settings).name.startswith("mistral-"):
         mend = "Set MISTRAL_PLAN=scale (paid) or MISTRAL_PLAN=experiment (free: words may be used to train models)."
         findings.append(Finding(False, "It is not known which plan the key belongs to.", mend))
-    return findings
-
-
-async def _chosen(settings: Settings, served: set[str]) -> list[Finding]:
-    core = open_core(settings)
-    try:
-        models = core.choice.models()
-    except UnknownModel:
-        mend = "Choose one that `bise models` lists, or add its price by BISE_CATALOGUE_FILE."
-        return [Finding(False, f"BISE_MODEL {settings.model} is not in the catalogue.", mend)]
-    finally:
-        await core.close()
-    findings = []
-    for model in dict.fromkeys((models.text, *([models.vision] if models.vision else []))):
-        live = not served or any(name in served for name in (model.id, *model.aliases))
-        mend = "" if live else "Choose another by BISE_MODEL or BISE_VISION_MODEL; `bise models` lists them."
-        findings.append(Finding(live, f"The model {model.id} is {'live' if live else 'not served there'}.", mend))
-    if models.vision is None:
-        findings.append(Finding(True, "No model here can see images; people who send one are told so.", ""))
     return findings
 
 

@@ -77,7 +77,7 @@ class TerminalReply:
         if answer.text and not answer.text.endswith("\n"):
             self._platform.show("\n")
         for notice in answer.notices:
-            self._platform.remark(replies.sentence(notice) + "\n")
+            self._platform.remark(replies.operator_sentence(notice) + "\n")
         self._platform.answer = answer
 
     async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:

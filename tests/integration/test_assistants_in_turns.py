@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core import errors
 from core.chat import ChatRequest, ImagePart
 from core.messages import ConversationKind, WorkspaceKey
 from core.turns.assistants import Assistants
@@ -149,17 +150,26 @@ async def test_one_workspaces_choice_is_not_anothers(tmp_path: Path) -> None:
     assert [told(request) for request in model.requests] == [brought("default")] * 2 + [brought("creative")]
 
 
-async def test_a_chosen_model_that_is_there_no_more_is_told_by_its_name(place: Place) -> None:
+@pytest.mark.parametrize("level", ["conversation", "workspace"])
+async def test_a_chosen_model_that_can_be_called_no_more_counts_as_none(place: Place, level: str) -> None:
     model = ScriptedModel()
     async with house_at(place, model=model) as home:
-        await home.hear(message(model="mistral-small-2603"))
-        place.change("UPDATE conversation SET model = 'gpt-99'")
+        await home.hear(message(assistant="code-review"))
+        place.change(f"UPDATE {level} SET model = 'my-own-llm'")  # noqa: S608 - one of the two above
         await home.hear(said("And?", "2"))
-        answer = home.platform.answers[1]
-        assert answer is not None
-        assert home.platform.told() == ["unknown_model"]
-        assert dict(answer.notices[0].values) == {"model": "gpt-99"}
-    assert len(model.requests) == 1
+        assert home.states() == ["done", "done"]
+        held = await home.core.choices.holding(TEAM, "C1", 1)
+    assert [told(request) for request in model.requests] == [brought("code-review")] * 2
+    assert held.model == on(model), "what is told is what answers"
+
+
+async def test_a_chosen_model_that_its_home_has_not_is_told_with_the_way_back(tmp_path: Path) -> None:
+    server: dict[str, Any] = {"self_hosted": True, "mistral_base_url": "http://127.0.0.1:1", "chosen": "m1"}
+    model = ScriptedModel([errors.ModelNotFound()], [errors.ModelNotFound()])
+    async with house(tmp_path, model=model, **server) as home:
+        await home.hear(message(model="trains"), message(id="2"))
+        notices = [answer.notices[0] for answer in home.platform.answers if answer is not None]
+    assert [dict(notice.values) for notice in notices] == [{"model": "trains", "by": "conversation"}, {"model": "m1"}]
 
 
 # documents

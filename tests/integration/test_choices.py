@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,17 @@ async def test_two_words_that_choose_nothing_are_an_answer_where_nobody_mentione
     assert home.platform.told() == []
     await home.hear(said("model mistral-smal-2603", "3"))
     assert home.platform.told() == ["choice_unknown"]
+
+
+async def test_where_any_name_is_a_model_only_a_mention_or_a_direct_message_chooses_one(tmp_path: Path) -> None:
+    server: dict[str, Any] = {"self_hosted": True, "mistral_base_url": "http://127.0.0.1:1", "chosen": "m1"}
+    async with house(tmp_path, **server) as home:
+        await home.hear(message("What do I build?"), said("model trains", "2"))
+        assert home.platform.told() == []
+        assert (await chosen(home, 1)).model is None
+        await home.hear(said("model trains", "3", mentioned=True), direct("model planes", "4"))
+        assert home.platform.told() == ["choice_holds"]
+        assert ((await chosen(home, 1)).model, (await chosen(home, 2)).model) == ("trains", "planes")
 
 
 async def test_a_guest_who_is_not_answered_chooses_nothing(home: House) -> None:
@@ -242,3 +254,13 @@ async def test_direct_messages_choose_like_any_conversation(home: House) -> None
 async def test_help_lists_the_assistants(home: House) -> None:
     await home.hear(message("help"))
     assert "code-review" in str(last_notice(home).values["assistants"])
+
+
+async def test_words_are_said_to_train_models_only_where_mistrals_own_api_answers(tmp_path: Path) -> None:
+    server: dict[str, Any] = {"self_hosted": True, "mistral_base_url": "http://127.0.0.1:1", "chosen": "m1"}
+    async with house(tmp_path, mistral_plan="experiment", **server) as home:
+        await home.hear(message("help"))
+        assert last_notice(home).values["training"] == 0
+    async with house(tmp_path, mistral_plan="experiment") as home:
+        await home.hear(message("help", "2"))
+        assert last_notice(home).values["training"] == 1
