@@ -23,7 +23,7 @@ from core.errors import SchemaOutdated, StoreUnavailable
 
 Connection = sqlalchemy.Connection
 Result = TypeVar("Result")
-WAITING_AT_MOST = 1000  # writes; more would only be answered too late
+WAITING_AT_MOST = 5000  # writes, some seconds of them; more would only be answered too late
 SQLITE = "sqlite+aiosqlite:///"
 _FAULTS_OF_OURS = (IntegrityError, ProgrammingError, DataError)
 _VERSION = text("SELECT version_num FROM alembic_version")

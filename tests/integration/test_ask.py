@@ -119,7 +119,7 @@ async def test_a_cut_answer_is_printed_as_far_as_it_came_and_fails(
 
 @pytest.mark.parametrize(
     ("status", "says"),
-    [(401, "refused this installation's key"), (402, "please ask again later"), (403, "its own rules")],
+    [(401, "refused this installation's key"), (402, "Look after its billing"), (403, "its own rules")],
 )
 async def test_a_refusal_is_one_sentence_a_person_understands(
     settings: Settings, simulator: MistralSimulator, capsys: pytest.CaptureFixture[str], status: int, says: str

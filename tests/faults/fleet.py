@@ -1,0 +1,139 @@
+"""Some `bise serve` on one database, between simulated platforms and a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bots.playground.mistral.simulator import MistralSimulator
+from bots.playground.simulators import Simulators
+from core.store.turns import UNFINISHED
+from tests.databases import SECRET, Place
+from tests.faults.crowd import Crowd, Question
+from tests.process import KEY, ServeProcess, environment
+
+_RECONNECT = '"event": "Attempting a reconnect'  # what discord.py calls an error: a connection was cut
+_WORKER = re.compile(r'"worker": (\d+),')
+_ENDING = 10.0  # seconds from an answer's last write to the end of its turn, at most
+_NEVER = 60.0  # seconds after which a turn counts as not taken over
+
+
+class Fleet:
+    """`crowd` asks it. On SQLite its size is one."""
+
+    def __init__(self, place: Place, simulators: Simulators, model: MistralSimulator, size: int, crowd: Crowd) -> None:
+        self.place = place
+        self.crowd = crowd
+        env = environment(simulators, model, place.folder / "unused.db")
+        env |= {"DATABASE_URL": place.url} | ({"BISE_SECRET_KEY": SECRET} if place.postgres else {})
+        self.processes = [ServeProcess(env, self._folder(number)) for number in range(size)]
+        self._cut: Counter[Question] = Counter()
+        self._left_at: dict[int, float] = {}
+
+    def _folder(self, number: int) -> Path:
+        folder = self.place.folder / f"process-{number}"
+        folder.mkdir()
+        return folder
+
+    async def start(self) -> None:
+        await asyncio.gather(*(process.start() for process in self.processes))
+
+    async def kill(self, process: ServeProcess) -> dict[int, int]:
+        """kill -9; returns the attempts that it leaves under way, by turn."""
+        await process.end(signal.SIGKILL)
+        left = await asyncio.to_thread(self._left_by, process)
+        self._cut.update(question for question, _ in left.values())
+        self._left_at.update(dict.fromkeys(left, time.monotonic()))
+        return {turn: attempt for turn, (_, attempt) in left.items()}
+
+    def _left_by(self, process: ServeProcess) -> dict[int, tuple[Question, int]]:
+        query = "SELECT turn.id, message.text, attempt FROM turn JOIN message ON message.id = turn.message_id"
+        if self.place.postgres:
+            query += " JOIN procrastinate_jobs AS job ON job.args ->> 'turn' = turn.id::text AND job.status = 'doing'"
+            query += f" AND job.worker_id IN ({', '.join(map(str, workers(process)))})"
+        rows = self.place.rows(f"{query} WHERE turn.state = 'running'")
+        return {turn: (Question.last_in(text), attempt) for turn, text, attempt in rows}
+
+    async def taken_over(self, left: dict[int, int]) -> float:
+        """The most seconds from a turn's last kill, which is that of its next owner if need be, to its next attempt."""
+        began, longest = time.monotonic(), 0.0
+        while left and time.monotonic() - began < _NEVER:
+            now = time.monotonic()
+            numbers = ", ".join(map(str, left))
+            query = f"SELECT id, attempt, state FROM turn WHERE id IN ({numbers})"  # noqa: S608 - numbers
+            for turn, attempt, state in await asyncio.to_thread(self.place.rows, query):
+                if attempt > left[turn]:
+                    longest = max(longest, now - self._left_at[turn])
+                    del left[turn]
+                elif state not in UNFINISHED:  # its last write was under way
+                    del left[turn]
+            await asyncio.sleep(0.1)
+        return _NEVER if left else longest
+
+    async def busiest(self) -> ServeProcess:
+        """The process that holds most turns."""
+        query = "SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
+        held = Counter(row[0] for row in await asyncio.to_thread(self.place.rows, query))
+        return max(self.processes, key=lambda process: max(held[worker] for worker in workers(process)))
+
+    def unpaid(self) -> tuple[int, list[Question]]:
+        """How many calls are not on the ledger, and those questions with more of them than a kill can explain.
+
+        A call under way at a kill -9 leaves no row: nothing was held for it. Every other one has its row.
+        """
+        query = "SELECT message.text FROM usage JOIN turn ON turn.id = usage.turn_id"
+        query += " JOIN message ON message.id = turn.message_id"
+        paid = Counter(Question.last_in(text) for (text,) in self.place.rows(query))
+        missing = self.crowd.requests - paid
+        return missing.total(), [*(missing - self._cut), *(paid - self.crowd.requests)]
+
+    async def states(self) -> dict[str, int]:
+        """How many turns are in each state, once none is unfinished or 10 seconds have passed."""
+        until = time.monotonic() + _ENDING
+        while True:
+            found = dict(await asyncio.to_thread(self.place.rows, "SELECT state, count(*) FROM turn GROUP BY state"))
+            if found.keys().isdisjoint(UNFINISHED) or time.monotonic() > until:
+                return found
+            await asyncio.sleep(0.1)
+
+    def faults(self) -> list[str]:
+        """The lines of all logs that tell of a fault of ours."""
+        lines = [line for process in self.processes for line in process.log.splitlines() if _RECONNECT not in line]
+        return [line[:1500] for line in lines if '"level": "error"' in line or not line.startswith("{")]
+
+    def logs(self) -> str:
+        return "\n".join(process.log[-3000:] for process in self.processes)
+
+
+def workers(process: ServeProcess) -> list[int]:
+    """The numbers under which it has taken jobs, one for each start."""
+    return [int(number) for number in _WORKER.findall(process.log)]
+
+
+@asynccontextmanager
+async def fleet(
+    place: Place, size: int, *, threads: int, pause: float = 0.5, slack_every: int = 4
+) -> AsyncIterator[Fleet]:
+    """A running fleet, ended in an orderly way; nobody in it fell over."""
+    simulators, model = Simulators(), MistralSimulator(api_key=KEY)
+    model.mount(simulators.app)
+    crowd = Crowd(simulators, model, pause=pause, slack_every=slack_every)
+    await crowd.gather(threads)
+    async with simulators:
+        model.origin = simulators.base_url
+        ships = Fleet(place, simulators, model, size, crowd)
+        try:
+            await ships.start()
+            yield ships
+        finally:
+            for process in ships.processes:
+                process.send(signal.SIGCONT)
+            statuses = await asyncio.gather(*(process.end() for process in ships.processes))
+    assert set(statuses) == {0}, ships.logs()
+    assert ships.faults() == []
