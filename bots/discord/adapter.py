@@ -151,7 +151,7 @@ class DiscordAdapter:
             await self._hear(message)
             return
         self._catch_up.began(message)
-        stored = True
+        stored = False  # also when telling so fails, or we are cancelled
         try:
             stored = await self._hear(message)
         finally:
