@@ -164,12 +164,33 @@ class Answer:
     """What a turn ended with: the model's own text (maybe none) and what people must be told besides.
 
     `again` is the id of its "Ask again" control, to be put on a button; empty where asking again would not help.
+    `ask_admin`: likewise that of "Ask an admin", where money was short. `only_asker`: it is nobody else's business, and
+    shown to the asker alone where the platform can do that.
     """
 
     text: str
     outcome: Outcome = "done"
     notices: tuple[Notice, ...] = ()
     again: str = ""
+    ask_admin: str = ""
+    only_asker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button for admins below an announcement: `kind` names its words, `control` is given back to `Core.press`."""
+
+    kind: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something said once, outside of any turn. `name` tells it from all others, so that it can be found again."""
+
+    name: str
+    notice: Notice
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

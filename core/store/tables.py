@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, false
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, false, text
 from sqlmodel import Field
 
 from core.store.columns import BigInt, Json, Table, key, moment, reference
@@ -139,13 +139,18 @@ class Attachment(Table, table=True):
 
 
 class Turn(Table, table=True):
-    """One answer to produce. `command`: answered by ourselves, without a model. `address`: how to reach its place."""
+    """One answer to produce. `command`: answered by ourselves, without a model. `address`: how to reach its place.
+
+    `refused_by`: which limit left no money for it (installation, workspace, channel, person, turn). `saved_by`: what
+    made it cheaper when money was short, by commas (history, length, economy).
+    """
 
     __tablename__ = "turn"
     __table_args__ = (
         UniqueConstraint("message_id", "ordinal"),
         Index("ix_turn_conversation", "conversation_id", "id"),
         Index("ix_turn_state", "state", "id"),
+        Index("ix_turn_workspace_date", "workspace_id", "local_date"),
     )
     id: int | None = key()
     workspace_id: int = reference("workspace.id")
@@ -164,6 +169,9 @@ class Turn(Table, table=True):
     answer_id: int | None = reference("message.id", optional=True)
     outcome: str | None = None
     notices: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
+    local_date: date | None = None  # of the workspace, when it was answered
+    refused_by: str | None = None
+    saved_by: str | None = None
     created_at: datetime = moment()
     started_at: datetime | None = moment(optional=True)
     finished_at: datetime | None = moment(optional=True)
@@ -197,12 +205,23 @@ class Control(Table, table=True):
 
 
 class Usage(Table, table=True):
-    """One model call, as billed; append-only. Costs in micro-dollars; `estimated` where the provider told no usage."""
+    """One model call, as billed; append-only. Costs in micro-dollars; `estimated` where the provider told no usage.
+
+    `reservation_id`: the hold that it settles, once. A row that `corrects` another adds to it what was wrong there: no
+    call of its own. `estimated_microusd`: what of the cost is still a guess; a correction takes that back.
+    """
 
     __tablename__ = "usage"
     __table_args__ = (
         Index("ix_usage_workspace_date", "workspace_id", "local_date"),
         Index("ix_usage_conversation", "conversation_id"),
+        Index(
+            "ix_usage_reservation",
+            "reservation_id",
+            unique=True,
+            sqlite_where=text("reservation_id IS NOT NULL AND corrects IS NULL"),
+            postgresql_where=text("reservation_id IS NOT NULL AND corrects IS NULL"),
+        ),
     )
     id: int | None = key()
     workspace_id: int = reference("workspace.id")
@@ -219,14 +238,18 @@ class Usage(Table, table=True):
     cached_tokens: int
     cost_microusd: int = Field(sa_type=BigInt)
     estimated: bool
+    estimated_microusd: int = Field(default=0, sa_type=BigInt, sa_column_kwargs={"server_default": text("0")})
     local_date: date
     day_period: str
     month_period: str
+    installation_day: str | None = None
+    installation_month: str | None = None
     first_text_ms: int | None = None
     total_ms: int
     outcome: str
     correlation_id: str | None = None
     corrects: int | None = reference("usage.id", optional=True)
+    reservation_id: int | None = Field(default=None, sa_type=BigInt)
     at: datetime = moment()
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 import migrations
 from core.errors import SchemaOutdated, StoreUnavailable
-from core.store import tables
+from core.store import budget_tables, report_tables, tables
 from core.store.columns import METADATA
 from migrations.queue_schema import PREFIX
 from tests import postgres
