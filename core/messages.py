@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from core.errors import WrongUse
+from core.reports.report import Report
 
 _WORKSPACE = re.compile(r"(slack|discord|local):([A-Za-z0-9_-]{1,64})")
 
@@ -186,11 +187,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Something said once, outside of any turn. `name` tells it from all others, so that it can be found again."""
+    """Something said once, outside of any turn. `name` tells it from all others, so that it can be found again.
+
+    `report`: what is said at length, in place of `notice`, with a PNG as its `picture` where there is one.
+    """
 
     name: str
     notice: Notice
     actions: tuple[Action, ...] = ()
+    report: Report | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,25 +237,40 @@ class Press:
     """A person pressed a button of ours.
 
     `address`: what the adapter needs to answer where the button stands, and what no longer holds of the question's own
-    address (its token may be spent); empty where that still leads there.
+    address (its token may be spent); empty where that still leads there. `typed`: what they wrote when the button asked
+    for something.
     """
 
     workspace: WorkspaceKey
     control: str
     person: Person
     address: Mapping[str, str] = field(default_factory=dict)
+    typed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file for one person."""
+
+    name: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
     """What a press did, as a sentence for the one who pressed (None: nothing needs saying).
 
-    `turn`: the new turn that it made.
+    `turn`: the new turn that it made. `shown`: what everybody reads below the message from then on, in place of its
+    buttons. `given`: a file for the one who pressed. `asks`: they are to be asked for an amount; what they type comes
+    with another press of this control.
     """
 
     done: bool
     notice: Notice | None = None
     turn: int | None = None
+    shown: Notice | None = None
+    given: Given | None = None
+    asks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ class Metrics:
             registry=self.registry,
         )
         self._cost = Counter("bise_cost_microusd", "Cost in micro-dollars.", ("home", "model"), registry=self.registry)
+        self._above = Counter(
+            "bise_above_bound_microusd",
+            "What calls have cost more than was held for them.",
+            ("home", "model"),
+            registry=self.registry,
+        )
         self._first_text = Histogram(
             "bise_first_text_seconds",
             "From a call to its first text.",
@@ -64,6 +70,10 @@ class Metrics:
         if call.first_text_ms is not None:
             self._first_text.labels(call.home, call.model).observe(call.first_text_ms / 1000)
         self._seconds.labels(call.home, call.model).observe(call.total_ms / 1000)
+
+    def above_bound(self, call: Call, microusd: int) -> None:
+        """A call cost that much more than its bound."""
+        self._above.labels(call.home, call.model).inc(microusd)
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from core.chat import ChatRequest, Delta
 from core.errors import PlatformError
-from core.messages import Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
+from core.messages import Announcement, Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
 from core.store.database import Connection
 
 OWNER = "owner"  # whom `ChatPlatform.tell` finds by itself: the person to whom the platform says that the bot belongs
@@ -124,6 +124,26 @@ class ChatPlatform(Protocol):
         OWNER, always told privately, is whoever the platform says that the bot belongs to. Raises PlatformError;
         PlatformUnavailable where it is worth another try.
         """
+        ...
+
+    async def announce(self, to: str, announcement: Announcement, *, privately: bool = False) -> str:
+        """Posts an announcement with its buttons where `tell` would say it; gives the platform's id of the post.
+
+        Raises PlatformError; PlatformUnavailable where it is worth another try, and may stand there.
+        """
+        ...
+
+    async def find_announcement(
+        self, to: str, announcement: Announcement, since: datetime, *, privately: bool = False
+    ) -> str | None:
+        """The id of its post, if an earlier try has made one there after `since`.
+
+        Raises PlatformUnavailable; PlaceForbidden where we may not look.
+        """
+        ...
+
+    async def admins_of(self, workspace: WorkspaceKey) -> tuple[str, ...]:
+        """The ids of the people who administrate a workspace, the first in charge first. Raises PlatformError."""
         ...
 
 

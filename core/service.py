@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+from core.announcing.delivery import Deliveries
+from core.budgets.limits import Budgets
+from core.budgets.requests import Requests
+from core.budgets.terms import Terms
+from core.budgets.workspace_settings import WorkspaceSettings
 from core.clock import SystemClock
 from core.messages import (
     Accepted,
@@ -21,9 +27,15 @@ from core.mistral.providers import configured
 from core.mistral.providers.provider import Provider
 from core.ports import ChatPlatform, Clock, LanguageModel, TurnQueue
 from core.reports import figures
+from core.reports.basis import Basis
+from core.reports.buttons import ReportButtons
+from core.reports.choices import ReportChoices
+from core.reports.desk import KIND, Reports
+from core.reports.pictures import pictures_of
 from core.settings import Settings
 from core.store import conversations, ledger, turns, workspaces
 from core.store.database import Connection, Database
+from core.store.spending import PostCost
 from core.turns.accept import Acceptance
 from core.turns.asking import Asking
 from core.turns.assistants import Assistants
@@ -64,6 +76,12 @@ class Parts:
     news: TroubleNews
     clock: Clock
     metrics: Metrics
+    requests: Requests
+    deliveries: Deliveries
+    budgets: Budgets
+    workspace_settings: WorkspaceSettings
+    reports: Reports
+    report_choices: ReportChoices
 
 
 class Core:
@@ -92,6 +110,14 @@ class Core:
     @property
     def choices(self) -> Choices:
         return self._parts.choices
+
+    @property
+    def budgets(self) -> Budgets:
+        return self._parts.budgets
+
+    @property
+    def workspace_settings(self) -> WorkspaceSettings:
+        return self._parts.workspace_settings
 
     @property
     def home(self) -> Provider:
@@ -147,22 +173,42 @@ class Core:
         """
         await self._parts.recovery.sweep(tuple(self._parts.platforms))
         await self._parts.billing.pay_all()
+        await self._parts.billing.charge_expired()
+
+    async def deliver(self) -> None:
+        """Posts what is announced to admins, where that is due. Raises StoreUnavailable."""
+        await self._parts.deliveries.deliver()
+
+    @property
+    def reports(self) -> Reports:
+        return self._parts.reports
+
+    @property
+    def report_choices(self) -> ReportChoices:
+        return self._parts.report_choices
+
+    async def report(self) -> None:
+        """Makes the reports that are due; `deliver` posts them. Raises StoreUnavailable."""
+        await self._parts.reports.tick()
 
     async def stop(self, patience: float = 20.0) -> None:
         """Runs no more turns, waits for those under way, gives the rest back."""
         await self.queue.stop(patience)
         await self._parts.news.aclose()  # the platforms are closed next
+        await self._parts.deliveries.stop()
 
     async def close(self) -> None:
         await self._parts.routes.aclose()
         await self._parts.news.aclose()
         await self._parts.pictures.aclose()
+        await self._parts.reports.aclose()
         await self.database.close()
 
     async def expire(self, platform: str) -> None:
-        """Fails what a dead process of a platform left running past its lease."""
+        """Fails what a dead process of a platform left running past its lease, and charges holds past theirs."""
         now = self._parts.clock.now()
         await self.database.write(lambda connection: turns.expire(connection, platform, now))
+        await self._parts.billing.charge_expired()
 
     def interrupt(self, turn: int) -> None:
         """Ends the model call of a turn that runs in this process; what came so far is its answer."""
@@ -182,7 +228,7 @@ class Core:
         return await self._parts.acceptance.accept(message)
 
     async def press(self, press: Press) -> Pressed:
-        """A button was pressed. Raises StoreUnavailable."""
+        """A button was pressed. Raises StoreUnavailable; PlatformError where a platform is asked who may."""
         return await self._parts.controls.press(press)
 
     async def knows(self, key: WorkspaceKey, channel: str, root: str) -> bool:
@@ -196,7 +242,14 @@ class Core:
 
     async def usage_today_and_month(self, key: WorkspaceKey, person: str | None) -> figures.UsageView:
         """What `/bise usage` shows. Raises StoreUnavailable."""
-        return await figures.view(self.database, key, person, self._parts.clock.now(), self.settings.timezone)
+        return await figures.view(self.database, key, person, self._parts.clock.now(), self._parts.billing.terms)
+
+    async def cost_of_post(self, key: WorkspaceKey, platform_id: str) -> PostCost | None:
+        """What the answer in a post took, by the id under which the post is stored; None: that is no answer of ours.
+
+        Raises StoreUnavailable.
+        """
+        return await figures.cost_of_post(self.database, key, platform_id)
 
     async def reset(self, key: WorkspaceKey, channel: str, root: str | None = None) -> bool:
         """Forgets, for the model, what was said in a thread, or in the channel's newest conversation.
@@ -241,8 +294,14 @@ def open_core(
     names = Names(settings, catalogue, assistants, clock, routes.home)
     choices = Choices(names, database, clock)
     queue = open_queue(settings, database, shared=shared)
-    controls = Controls(settings, database, clock, queue)
     platforms: dict[str, ChatPlatform] = {}
+    requests = Requests(settings, database, platforms, clock)
+    budgets = Budgets(Terms.of(settings), database, clock)
+    report_choices = ReportChoices(settings, database, clock)
+    report_buttons = ReportButtons(settings, database, platforms, budgets, report_choices)
+    homes = tuple(route.home for route in routes.routes)
+    reports = Reports(settings, database, platforms, partial(Basis.of, settings, catalogue, homes), pictures_of(settings), clock)
+    controls = Controls(settings, database, clock, queue, (requests, report_buttons))
     telling = Telling(settings, platforms, clock)
     news = TroubleNews(telling)
     metrics = Metrics(waiting=lambda: queue.length)
@@ -251,7 +310,7 @@ def open_core(
     pictures = Images(database, clock)
     asking = Asking(settings, database, routes.routes, choice, assistants, pictures, billing, estimate, clock)
     canned = Canned(settings, database, choices, free=not routes.home.priced)
-    runner = Runner(database, asking, canned, controls, platforms, clock, metrics)
+    runner = Runner(database, asking, canned, controls, platforms, clock, metrics, requests)
     acceptance = Acceptance(settings, database, queue, controls, clock, names)
     parts = Parts(
         database,
@@ -271,5 +330,11 @@ def open_core(
         news,
         clock,
         metrics,
+        requests,
+        Deliveries(settings, database, platforms, clock, {KIND: reports}),
+        budgets,
+        WorkspaceSettings(database, clock),
+        reports,
+        report_choices,
     )
     return Core(settings, parts)

@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 
 from core.errors import SettingsError
 from core.settings_homes import HomeSettings
-from core.settings_values import Dollars, Names, PerMinute, YesNo, one_line, variable, variables, what_it_is
+from core.settings_values import Currency, Dollars, Names, PerMinute, YesNo, one_line, variable, variables, what_it_is
 
 _PERSON = re.compile(r"(slack|discord):[A-Za-z0-9]+")
 _POSTGRES = "postgresql+psycopg:"
@@ -50,6 +50,8 @@ class Settings(HomeSettings):
     monthly_budget: Dollars = 20_000_000
     daily_budget: Dollars = None
     user_daily_budget: Dollars = None
+    turn_budget: Dollars = 500_000
+    second_currency: Currency = None
 
     model: str = "mistral-large-2512"
     economy_model: str = "mistral-small-2603"
@@ -65,6 +67,8 @@ class Settings(HomeSettings):
     retention_days: int = Field(default=30, ge=1, le=3650)
     context_retention_days: int = Field(default=7, ge=1, le=3650)
     report_hour: int = Field(default=9, ge=0, le=23)
+    report_pictures: YesNo = True
+    report_spread_minutes: int = Field(default=10, ge=0, le=59)
     report_channel: Names = ()
     timezone: str = "UTC"
     assistants_file: Path | None = None
@@ -214,8 +218,6 @@ def _a_postgres_address(value: str) -> str:
 def promised_later(settings: Settings) -> list[str]:
     """What a setting promises and this version does not do yet, a line each, to be said at the start."""
     lines = [
-        "Budgets are not enforced yet: BISE_MONTHLY_BUDGET and its kin are read, and no call is refused for them.",
-        "Turns per minute are not limited yet (BISE_USER_TURNS_PER_MINUTE, BISE_WORKSPACE_TURNS_PER_MINUTE).",
         "Nothing is deleted by age yet (BISE_RETENTION_DAYS, BISE_CONTEXT_RETENTION_DAYS).",
         "The daily report is not sent yet (BISE_REPORT_HOUR); `bise usage` shows the figures.",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -13,6 +14,15 @@ from pydantic.fields import FieldInfo
 # Fields whose variables have no BISE_ before them.
 OWN_NAMES = ("slack_", "discord_", "mistral_", "database_", "azure_", "google_", "aws_", "sagemaker_")
 _DOLLARS = re.compile(r"\d{1,9}(\.\d{1,6})?")
+_CURRENCY = re.compile(r"([A-Z]{3}):(\d{1,6}(?:\.\d{1,6})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class SecondCurrency:
+    """A currency that amounts are shown in besides dollars; a dollar is `per_dollar` millionths of it."""
+
+    code: str
+    per_dollar: int
 
 
 def variable(field: str) -> str:
@@ -35,6 +45,16 @@ def _dollars(value: Any) -> Any:
         raise ValueError("is not an amount of US dollars such as 20.00") from error
 
 
+def _currency(value: Any) -> Any:
+    """`EUR:0.92` to a SecondCurrency."""
+    if value is None or isinstance(value, SecondCurrency):
+        return value
+    match = _CURRENCY.fullmatch(str(value).strip())
+    if match is None or match[1] == "USD" or not (per_dollar := int(Decimal(match[2]) * 1_000_000)):
+        raise ValueError("is not a currency and what a dollar is worth in it, such as EUR:0.92")
+    return SecondCurrency(match[1], per_dollar)
+
+
 def _count_or_none(value: Any) -> Any:
     return None if str(value).strip().lower() == "none" else value
 
@@ -53,6 +73,7 @@ def _list(value: Any) -> Any:
 
 
 Dollars = Annotated[int | None, BeforeValidator(_dollars)]
+Currency = Annotated[SecondCurrency | None, BeforeValidator(_currency)]
 YesNo = Annotated[bool, BeforeValidator(_yes)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
 PerMinute = Annotated[int | None, Field(gt=0), BeforeValidator(_count_or_none)]

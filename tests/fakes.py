@@ -21,6 +21,7 @@ from core.chat import ChatMessage, ChatRequest, Delta, Finish, TextDelta, Usage
 from core.errors import AttachmentError, ModelError, PlatformError
 from core.messages import (
     Accepted,
+    Announcement,
     Answer,
     Attachment,
     ConversationKind,
@@ -177,6 +178,9 @@ class FakePlatform:
 
     `failing`: what `finish` raises; `slow`: what it waits for first; `files`: what `download` gives, by url.
     `said`: what was told outside of turns, to whom, and whether privately; `deaf`: what `tell` raises before, in order.
+    `announced`: what was announced, where, and whether privately; `closed`: what `announce` raises in a place, before
+    it has posted anything; `unsure`: what it raises after it has, in order; `blind`: what
+    `find_announcement` raises. `admins`: of each workspace.
     """
 
     def __init__(self, name: str = "slack") -> None:
@@ -188,6 +192,11 @@ class FakePlatform:
         self.downloads: list[str] = []
         self.said: list[tuple[str, Notice, bool]] = []
         self.deaf: list[PlatformError] = []
+        self.announced: list[tuple[str, Announcement, bool]] = []
+        self.closed: dict[str, PlatformError] = {}
+        self.unsure: list[PlatformError] = []
+        self.admins: dict[WorkspaceKey, tuple[str, ...]] = {}
+        self.blind: PlatformError | None = None
 
     @property
     def name(self) -> str:
@@ -210,6 +219,27 @@ class FakePlatform:
         if self.deaf:
             raise self.deaf.pop(0)
         self.said.append((to, notice, privately))
+
+    async def announce(self, to: str, announcement: Announcement, *, privately: bool = False) -> str:
+        if (refusal := self.closed.get(to)) is not None:
+            raise refusal
+        self.announced.append((to, announcement, privately))
+        if self.unsure:
+            raise self.unsure.pop(0)
+        return f"{to}:{len(self.announced)}"
+
+    async def find_announcement(
+        self, to: str, announcement: Announcement, since: datetime, *, privately: bool = False
+    ) -> str | None:
+        if self.blind is not None:
+            raise self.blind
+        for number, (where, said, hidden) in enumerate(self.announced, 1):
+            if (where, said.name, hidden) == (to, announcement.name, privately):
+                return f"{to}:{number}"
+        return None
+
+    async def admins_of(self, workspace: WorkspaceKey) -> tuple[str, ...]:
+        return self.admins.get(workspace, ())
 
     @property
     def answers(self) -> list[Answer | None]:
@@ -323,8 +353,13 @@ def new_database(folder: Path) -> Path:
 
 
 def settings_at(file: Path, **changes: Any) -> Settings:
-    """Settings for a core on that file; `changes` by field name."""
-    fields: dict[str, Any] = {"mistral_api_key": "a-key-of-the-tests", "database_url": f"sqlite+aiosqlite:///{file}"}
+    """Settings for a core on that file; `changes` by field name. Unasked, people may be as quick as tests are."""
+    fields: dict[str, Any] = {
+        "mistral_api_key": "a-key-of-the-tests",
+        "database_url": f"sqlite+aiosqlite:///{file}",
+        "user_turns_per_minute": None,
+        "workspace_turns_per_minute": None,
+    }
     return Settings(**(fields | changes))
 
 

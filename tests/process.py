@@ -32,6 +32,10 @@ def environment(simulators: Simulators, model: MistralSimulator, database: Path)
         "DATABASE_URL": f"sqlite+aiosqlite:///{database}",
         "BISE_HTTP_PORT": "0",
         "BISE_LOG_FORMAT": "json",
+        # Simulated people ask more and faster than others; what limits them has tests of its own.
+        "BISE_MONTHLY_BUDGET": "none",
+        "BISE_USER_TURNS_PER_MINUTE": "none",
+        "BISE_WORKSPACE_TURNS_PER_MINUTE": "none",
     }
 
 

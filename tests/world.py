@@ -80,7 +80,8 @@ async def running(
         )
         if place is None:
             place = Place(folder, f"{SQLITE}{fakes.new_database(folder)}")
-        chosen = simulators.settings(base, folder / "bise.db").model_copy(update=place.fields | settings)
+        quick = {"user_turns_per_minute": None, "workspace_turns_per_minute": None}  # as tests are
+        chosen = simulators.settings(base, folder / "bise.db").model_copy(update=place.fields | quick | settings)
         world = World(simulators, model, chosen, place)
         if start:
             await world.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field
 
 from core.store.columns import BigInt, Json, Table, moment
@@ -25,7 +25,8 @@ class ReportSchedule(Table, table=True):
 class ReportRun(Table, table=True):
     """A report, claimed by its key. `figures`: frozen before it is posted. `claimed_until`: a process is at it.
 
-    `outcome`: posted, silent (nothing to say), skipped (muted, turned off) or failed (`failure` says why).
+    `missed`: reports before it that were never made. `outcome`: None (still to be made), made (frozen, and announced),
+    posted, silent (nothing to say), skipped (muted) or failed (`failure` says why).
     """
 
     __tablename__ = "report_run"
@@ -36,6 +37,7 @@ class ReportRun(Table, table=True):
     claimed_at: datetime = moment()
     claimed_until: datetime | None = moment(optional=True)
     tries: int = 0
+    missed: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     figures: dict[str, Any] | None = Field(default=None, sa_type=Json)
     place: str | None = None
     platform_id: str | None = None

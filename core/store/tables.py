@@ -150,7 +150,13 @@ class Turn(Table, table=True):
         UniqueConstraint("message_id", "ordinal"),
         Index("ix_turn_conversation", "conversation_id", "id"),
         Index("ix_turn_state", "state", "id"),
-        Index("ix_turn_workspace_date", "workspace_id", "local_date"),
+        Index(
+            "ix_turn_report",  # all that a report asks of turns
+            *("workspace_id", "local_date", "state", "refused_by", "saved_by"),
+            sqlite_where=text("local_date IS NOT NULL"),
+            postgresql_where=text("local_date IS NOT NULL"),
+        ),
+        Index("ix_turn_workspace_created", "workspace_id", "created_at"),
     )
     id: int | None = key()
     workspace_id: int = reference("workspace.id")
@@ -213,7 +219,18 @@ class Usage(Table, table=True):
 
     __tablename__ = "usage"
     __table_args__ = (
-        Index("ix_usage_workspace_date", "workspace_id", "local_date"),
+        Index(
+            "ix_usage_report",  # all that a report asks of the ledger, so that it need not look up each row
+            *("workspace_id", "local_date", "model", "home", "price_from", "channel", "turn_id", "corrects"),
+            *("person_id", "first_text_ms", "prompt_tokens", "completion_tokens", "cached_tokens"),
+            *("cost_microusd", "estimated_microusd"),
+        ),
+        Index(
+            "ix_usage_correction",
+            *("workspace_id", "at"),
+            sqlite_where=text("corrects IS NOT NULL"),
+            postgresql_where=text("corrects IS NOT NULL"),
+        ),
         Index("ix_usage_conversation", "conversation_id"),
         Index(
             "ix_usage_reservation",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import bindparam, exists, func, insert, select, update
@@ -117,6 +118,16 @@ def put(
 _PUT = insert(_turn).returning(_turn.c.id)
 _CHANGE = update(_turn).where(_turn.c.id == bindparam("number"))
 _CHANGE_OURS = _CHANGE.where(_turn.c.state == bindparam("before"), _turn.c.attempt == bindparam("ours"))
+_LATELY = (
+    select(func.count().filter(_message.c.person_id == bindparam("person")), func.count())
+    .select_from(_turn.join(_message, _message.c.id == _turn.c.message_id))
+    .where(
+        _turn.c.workspace_id == bindparam("workspace"),
+        _turn.c.created_at > bindparam("made_after"),
+        _turn.c.command.is_(None),
+        _message.c.sent_at > bindparam("sent_after"),
+    )
+)
 _CLAIMED = (
     select(_turn, _workspace.c.platform, _workspace.c.external_id, _workspace.c.zone)
     .add_columns(_message.c.source_id, _message.c.text, _message.c.person_id, _person.c.external_id.label("asker"))
@@ -161,18 +172,43 @@ def claim(connection: Connection, turn: int, now: datetime) -> Turn | None:
     )
 
 
-def answered(connection: Connection, turn: Turn, answer: Answer) -> bool:
+def answered(
+    connection: Connection,
+    turn: Turn,
+    answer: Answer,
+    on: date,
+    *,
+    saved_by: Sequence[str] = (),
+    refused_by: str | None = None,
+) -> bool:
     """Keeps how a running turn ends, before its last write: a later attempt only shows it again.
 
-    False: the turn is not ours any more, and nothing of its answer may be kept.
+    `on`: the workspace's date. `saved_by`, `refused_by`: what its table says of them. False: the turn is not ours any
+    more, and nothing of its answer may be kept.
     """
-    notices = [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices]
-    return _change(connection, turn.id, "running", turn.attempt, outcome=answer.outcome, notices=notices)
+    values: dict[str, Any] = {
+        "outcome": answer.outcome,
+        "notices": [{"name": notice.name, "values": dict(notice.values)} for notice in answer.notices],
+        "local_date": on,
+        "saved_by": ",".join(saved_by) or None,
+        "refused_by": refused_by,
+    }
+    return _change(connection, turn.id, "running", turn.attempt, **values)
 
 
 def kept_as(connection: Connection, turn: Turn, answer_id: int) -> None:
     """Which message holds the words of the answer, in the transaction of `answered`."""
     connection.execute(_CHANGE, {"number": turn.id, "answer_id": answer_id})
+
+
+def asked_lately(
+    connection: Connection, workspace: int, person: int, sent_after: datetime, made_after: datetime
+) -> tuple[int, int]:
+    """How many questions this person, and everybody in the workspace, have lately asked of a model."""
+    row = connection.execute(
+        _LATELY, {"workspace": workspace, "person": person, "sent_after": sent_after, "made_after": made_after}
+    ).one()
+    return int(row[0]), int(row[1])
 
 
 def ended(connection: Connection, workspace: int, turn: int) -> Ended | None:

@@ -10,7 +10,7 @@ from core.store.arrivals import Arrival
 from core.store.choices import What
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
-from core.turns import commands
+from core.turns import commands, rates
 from core.turns.addressing import Decision, Standing, decide
 from core.turns.controls import Controls
 from core.turns.names import Names
@@ -40,6 +40,7 @@ class Acceptance:
         self._controls = controls
         self._clock = clock
         self._names = names
+        self._rates = rates.Rates(settings)
         self._seen: dict[tuple[WorkspaceKey, str, str], None] = {}
         self._longest = settings.history_tokens * commands.CHARACTERS_PER_TOKEN
 
@@ -98,7 +99,8 @@ class Acceptance:
         decision = decide(message, _standing(found, person), self._settings.follow_ups)
         if decision == "ignore":
             return Accepted("ignored"), None, ()
-        command = self._command(message) if decision == "ask" else None
+        asks = decision == "ask"
+        command = (self._command(message) or self._too_fast(connection, workspace, person, message)) if asks else None
         if command in _ON_A_CONVERSATION and found is None and message.kind is ConversationKind.CHAIN:
             found = self._own_latest(connection, workspace, message, person)
             # A choice begins a conversation of its own: replies to it go on with what was chosen.
@@ -237,6 +239,11 @@ class Acceptance:
             return "external"
         command = commands.parse(message, longest=self._longest)
         return None if command in commands.CHOOSING and self._is_a_sentence(message) else command
+
+    def _too_fast(self, connection: Connection, workspace: int, person: int, message: IncomingMessage) -> str | None:
+        key, now = message.workspace, self._clock.now()
+        whose = self._rates.exceeded(connection, key, workspace, person, message.sent_at, now)
+        return None if whose is None else rates.COMMANDS[whose]
 
     def _brought(self, message: IncomingMessage) -> Picks:
         """What the message chooses beside its question. Raises WrongUse."""

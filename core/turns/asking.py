@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import structlog
 
 from core import errors
-from core.chat import ChatMessage, ChatRequest, ImagePart
+from core.chat import ChatMessage, ImagePart
 from core.messages import Answer, ConversationKind, Notice, WorkspaceKey
 from core.mistral.models import Model
 from core.ports import ChatPlatform, Clock, Reply
@@ -19,44 +19,20 @@ from core.store.choices import Chosen, Level
 from core.store.conversations import Conversation, Line
 from core.store.database import Connection, Database
 from core.store.turns import Turn
-from core.turns import built_in_tools, history, images, prompts, reading, retry, tools
+from core.turns import built_in_tools, history, images, reading, retry, tools
+from core.turns.affording import Afforded, Affording, Refused
 from core.turns.assistants import Assistant, Assistants
 from core.turns.billing import Billing, prompt_tokens, zone
 from core.turns.choosing import ModelChoice, Models
 from core.turns.estimate import TokenEstimate
 from core.turns.progress import Attempt, Progress
+from core.turns.question import ALONE, ROUNDS, Question, Requests
 from core.turns.routes import Path, Route
 from core.turns.tools import Toolbox
 
 _log = structlog.get_logger()
-ROUNDS = 8  # calls of the model for one answer; in the last no tool may be called any more
-_ALONE = (ConversationKind.DM, ConversationKind.PRIVATE, ConversationKind.TERMINAL)
-
-
-@dataclass(slots=True)
-class _Question:
-    """What is asked, and how far the asking has come.
-
-    `limit`: tokens of history; `said`: tool calls and results; `attempts`: requests of all rounds; `tries`: those of
-    this round at this home; `chosen_by`: whose choice the model is, None: nobody's.
-    """
-
-    turn: Turn
-    conversation: Conversation
-    lines: list[Line]
-    assistant: Assistant
-    shown: dict[int, ImagePart]
-    toolbox: Toolbox
-    path: Path
-    limit: int
-    said: tuple[ChatMessage, ...] = ()
-    round: int = 0
-    attempts: int = 0
-    tries: int = 0
-    waited: float = 0.0
-    replaced: bool = False
-    trimmed: bool = False
-    chosen_by: Level | None = None
+ECONOMY = "economy"
+_NOTHING = history.History((), 0, 0)
 
 
 class Asking:
@@ -83,6 +59,7 @@ class Asking:
         self._pictures = pictures
         self.billing = billing
         self._estimate = estimate
+        self._affording = Affording(billing, Requests(settings, estimate), clock)
         self._clock = clock
         self._tools = tools
         self._random = random.Random()
@@ -109,7 +86,7 @@ class Asking:
         if not question.text.strip() and not shown:
             return Answer("", "done", progress.notices)
         model = _model(models, shown)
-        asked = _Question(
+        asked = Question(
             turn,
             conversation,
             lines,
@@ -118,6 +95,7 @@ class Asking:
             self._toolbox(turn, conversation, assistant, chosen),
             Path(self._routes, model, sees=bool(shown)),
             self._settings.history_tokens,
+            economy=self._economy(model, sees=bool(shown)),
             chosen_by=by if model is models.text else None,
         )
         return await self._rounds(asked, reply, progress)
@@ -129,10 +107,21 @@ class Asking:
         """
         if chosen.model is not None:
             try:
+                if chosen.model == ECONOMY and chosen.model_by is None:  # nobody's choice: money is short
+                    return self._choice.models(tier="economy"), None
                 return self._choice.models(tier=assistant.tier, name=chosen.model), chosen.model_by
             except errors.UnknownModel:
                 _log.warning("choice.not_there", turn=turn.id, by=chosen.model_by)
         return self._choice.models(tier=assistant.tier), None
+
+    def _economy(self, model: Model, *, sees: bool) -> Model | None:
+        """What is called instead when money is short, where it is another and does what is needed."""
+        try:
+            found = self._choice.models(tier="economy")
+        except errors.UnknownModel:
+            return None
+        economy = found.text
+        return None if economy.id == model.id or (sees and not economy.vision) else economy
 
     async def _lines(
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply
@@ -142,7 +131,10 @@ class Asking:
 
         def look(connection: Connection) -> tuple[list[Line], Chosen]:
             lines = transcript.lines(connection, conversation, turn.message, from_seq=from_seq)
-            return lines, choices.chosen(connection, turn.workspace, conversation.channel, conversation.id)
+            chosen = choices.chosen(connection, turn.workspace, conversation.channel, conversation.id)
+            if chosen.model is None and self.billing.is_low(connection, turn):
+                chosen = replace(chosen, model=ECONOMY)
+            return lines, chosen
 
         lines, chosen = await self._database.read(look)
         pending = [line for line in lines if any(file.state == "pending" for file in line.attachments)]
@@ -171,12 +163,12 @@ class Asking:
                 )
             )
 
-        open_place = chosen.recent_messages and conversation.kind not in _ALONE
+        open_place = chosen.recent_messages and conversation.kind not in ALONE
         return self._tools(
             assistant.tools, zone=zone(turn, self._settings), clock=self._clock, recent=look if open_place else None
         )
 
-    async def _rounds(self, question: _Question, reply: Reply, progress: Progress) -> Answer:
+    async def _rounds(self, question: Question, reply: Reply, progress: Progress) -> Answer:
         """Calls the model until it has no more tools to call."""
         while True:
             question.round += 1
@@ -195,15 +187,23 @@ class Asking:
             reply.status("thinking")
 
     async def _attempts(
-        self, question: _Question, reply: Reply, progress: Progress
+        self, question: Question, reply: Reply, progress: Progress
     ) -> tuple[history.History, Answer | None]:
         """One round: an attempt that succeeded, left in `progress.call`, or the answer that says why none did."""
         path, question.tries = question.path, 0
         while True:
             question.tries += 1
             question.attempts += 1
-            request, prompt = self._request(question)
-            progress.call = self._attempt(question, request, prompt)
+            try:
+                afforded = await self._affording.hold(question, reply, progress)
+            except Refused as refused:
+                progress.refused_by = refused.room.scope
+                notices = (*progress.notices, refused.notice)
+                return _NOTHING, Answer(progress.text, "failed", notices, only_asker=not progress.text)
+            except errors.UnknownModel as error:
+                return _NOTHING, Answer(progress.text, "failed", (*progress.notices, _told(error, path.model)))
+            prompt = afforded.planned.prompt
+            progress.call = self._attempt(question, afforded)
             try:
                 await reading.read(path.route.model, progress.call, reply, progress, self._clock)
             except errors.ModelError as error:
@@ -224,7 +224,7 @@ class Asking:
                     else:
                         question.round += 1  # it was answered, and so is paid for, as any other round
                 if isinstance(error, errors.ModelHeldBack | errors.ModelGivenUp):
-                    progress.call = None  # nothing was sent
+                    progress.call.admitted = False  # nothing was sent
                 await self.billing.write_down(
                     question.turn, question.conversation, progress, error.reason, unbilled=error.unbilled
                 )
@@ -243,7 +243,7 @@ class Asking:
             else:
                 return prompt, None
 
-    def _replaced(self, question: _Question) -> retry.Replace | None:
+    def _replaced(self, question: Question) -> retry.Replace | None:
         """Puts a successor in the place of a model that is gone, where there is one that will do."""
         path = question.path
         successor = self._choice.replacement(path.model) if path.route.only is None else None
@@ -252,9 +252,7 @@ class Asking:
         path.model, question.replaced = successor, True
         return retry.Replace()
 
-    async def _go_on(
-        self, decision: retry.Decision, question: _Question, prompt: history.History, reply: Reply
-    ) -> bool:
+    async def _go_on(self, decision: retry.Decision, question: Question, prompt: history.History, reply: Reply) -> bool:
         """Does what was decided; False: that is to give up."""
         path = question.path
         match decision:
@@ -268,7 +266,7 @@ class Asking:
                 question.limit, question.trimmed = min(question.limit // 2, shown - 1), True
             case retry.Elsewhere():
                 path.go_on()
-                question.tries = 0
+                question.tries, question.economy = 0, None
                 if not path.model.tools:  # it could not read what tools have said either
                     question.said = ()
                 _log.warning("attempt.elsewhere", turn=question.turn.id, home=path.route.home.name, model=path.model.id)
@@ -282,51 +280,33 @@ class Asking:
         finish = call.finish
         if finish is not None and finish.usage is not None and not call.images:
             self._estimate.learn(call.sent_bytes, finish.usage.prompt_tokens)
-        if prompt.first_seq > conversation.trimmed_to_seq and conversation.kind is not ConversationKind.CHAIN:
+        if "history" in progress.saved:
+            pass  # what is saved now may be shown again when there is money
+        elif prompt.first_seq > conversation.trimmed_to_seq and conversation.kind is not ConversationKind.CHAIN:
             progress.trimmed_to = prompt.first_seq
         notices = progress.notices
         if finish is not None and finish.reason in ("length", "model_length"):
             notices = (*notices, Notice("length"))
         return Answer(progress.text, "done", notices)
 
-    def _request(self, question: _Question) -> tuple[ChatRequest, history.History]:
-        model, assistant, turn = question.path.model, question.assistant, question.turn
-        longest = min(assistant.max_tokens or self._settings.max_tokens, self._settings.max_tokens)
-        max_tokens = longest if longest <= model.context // 2 else max(model.context // 4, 1)
-        system = prompts.system(assistant.prompt, self._clock.now(), zone(turn, self._settings))
-        offered = question.toolbox.offered if model.tools else ()
-        said = self._estimate.messages(question.said)
-        last = question.round >= ROUNDS or said > model.context // 4
-        besides = self._estimate.text(system) + said + self._estimate.bytes(tools.written(offered))
-        prompt = history.build(
-            question.lines,
-            system=system,
-            named=question.conversation.kind not in _ALONE,
-            images=question.shown,
-            limit=max(min(question.limit, model.context - max_tokens - besides), 1),
-            size=self._estimate.text,
-            image_size=lambda image: model.image_tokens(image.width, image.height),
-        )
-        request = ChatRequest(
-            model.id,
-            (*prompt.messages, *question.said),
-            max_tokens,
-            temperature=assistant.temperature,
-            prompt_cache_key=f"bise-{question.conversation.id}",
-            tools=offered,
-            tool_choice="none" if offered and last else None,
-            account=f"{turn.platform}:{turn.workspace_id}",
-        )
-        return request, prompt
-
-    def _attempt(self, question: _Question, request: ChatRequest, prompt: history.History) -> Attempt:
+    def _attempt(self, question: Question, afforded: Afforded) -> Attempt:
+        request, prompt = afforded.planned.request, afforded.planned.prompt
         texts = [one.content for one in request.messages if isinstance(one.content, str)]
         texts += [wanted.arguments for one in request.messages for wanted in one.tool_calls]
         sent = sum(len(text.encode("utf-8", "replace")) for text in texts) + tools.written(request.tools)
         route, model = question.path.route, question.path.model
         now, at = self._clock.now(), self._clock.monotonic()
         return Attempt(
-            question.attempts, route.home, model, request, sent, prompt.images, now, at, admitted=not route.queues
+            question.attempts,
+            afforded.hold,
+            route.home,
+            model,
+            request,
+            sent,
+            prompt.images,
+            now,
+            at,
+            admitted=not route.queues,
         )
 
 

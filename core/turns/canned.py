@@ -9,7 +9,7 @@ from core.store.choices import Level, What
 from core.store.conversations import Conversation
 from core.store.database import Database
 from core.store.turns import Turn
-from core.turns import commands
+from core.turns import commands, rates
 from core.turns.choices import Choices
 
 
@@ -39,6 +39,9 @@ class Canned:
             return Answer("", "done", (Notice("cost", cost),))
         if (choosing := commands.choosing(turn.asked)) is not None and name == choosing[0]:
             return Answer("", "done", (await self._choosing(turn, conversation, *choosing),))
+        for whose, command in rates.COMMANDS.items():
+            if name == command:
+                return Answer("", "failed", (rates.Rates(self._settings).told(whose),), only_asker=True)
         if name == "empty_prompt":
             return Answer("", "done", (Notice(name, {"example": "/ask What is a bise?"}),))
         if name == "too_long":

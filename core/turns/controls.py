@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from core.messages import LOCAL, Answer, Notice, Press, Pressed
 from core.ports import Clock, TurnQueue
 from core.settings import Settings
 from core.store import conversations, posts, turns, workspaces
 from core.store.database import Connection, Database
+from core.turns.rates import Rates
 
 STOP = "stop"
 AGAIN = "again"
@@ -29,14 +31,33 @@ _NO_MODEL = frozenset(
 )
 
 
-class Controls:
-    """Finds the turn of a button, checks who pressed it, and acts. Works after any restart: all is in the database."""
+class Door(Protocol):
+    """Where the presses of buttons go that are of no turn's answer."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, queue: TurnQueue) -> None:
+    def owns(self, control: str) -> bool:
+        """Whether a control is one of its own."""
+        ...
+
+    async def press(self, press: Press) -> Pressed:
+        """What a press does. Raises StoreUnavailable, PlatformError."""
+        ...
+
+
+class Controls:
+    """Finds the turn of a button, checks who pressed it, and acts. Works after any restart: all is in the database.
+
+    `doors`: those of other buttons.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, clock: Clock, queue: TurnQueue, doors: Sequence[Door] = ()
+    ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock
         self._queue = queue
+        self._doors = tuple(doors)
+        self._rates = Rates(settings)
         self._running: dict[int, Callable[[], None]] = {}
 
     def watch(self, turn: int, interrupt: Callable[[], None]) -> None:
@@ -68,7 +89,9 @@ class Controls:
         return posts.unused_control(connection, turn.workspace, turn.id, AGAIN) or ""
 
     async def press(self, press: Press) -> Pressed:
-        """What a press does. Raises StoreUnavailable."""
+        """What a press does. Raises StoreUnavailable; PlatformError where a platform is asked who may."""
+        if (door := next((door for door in self._doors if door.owns(press.control)), None)) is not None:
+            return await door.press(press)
         pressed, stopped, line = await self._database.write(lambda connection: self._press(connection, press))
         if stopped is not None:
             self.interrupt(stopped)
@@ -104,7 +127,10 @@ class Controls:
             return Pressed(False, Notice("question_gone")), None, None
         # The conversation is locked before its turns, as by those who accept messages: else the two could deadlock.
         conversations.by_id(connection, workspace, question.conversation, lock=True)
-        if not posts.use_control(connection, control.id, self._clock.now()):
+        now, person = self._clock.now(), workspaces.ensure_person(connection, workspace, press.person)
+        if (whose := self._rates.exceeded(connection, press.workspace, workspace, person, now, now)) is not None:
+            return Pressed(False, self._rates.told(whose)), None, None
+        if not posts.use_control(connection, control.id, now):
             return Pressed(False, Notice("already_asked_again")), None, None
         turn = turns.put(
             connection,

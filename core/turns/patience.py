@@ -15,8 +15,8 @@ _WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds between tries; the last one again 
 _LONGEST = 300.0  # seconds over all waits
 
 
-async def insist(work: Callable[[], Awaitable[Result]], lease: TurnLease, clock: Clock) -> Result:
-    """Does `work` again while the database is away and the turn is ours.
+async def insist(work: Callable[[], Awaitable[Result]], lease: TurnLease | None, clock: Clock) -> Result:
+    """Does `work` again while the database is away and the turn is ours; without a lease, until it is cancelled.
 
     Raises TurnLost, and StoreUnavailable in the end.
     """
@@ -25,7 +25,7 @@ async def insist(work: Callable[[], Awaitable[Result]], lease: TurnLease, clock:
         try:
             return await work()
         except StoreUnavailable as error:
-            if lease.lost:
+            if lease is not None and lease.lost:
                 raise TurnLost from error
             if waited >= _LONGEST:
                 raise

@@ -9,18 +9,21 @@ from core.chat import ChatRequest, Finish, ToolCall
 from core.messages import Notice
 from core.mistral.models import Model
 from core.mistral.providers.provider import Provider
+from core.store.reservations import Hold
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request to one home. `began` and `began_at` (monotonic seconds): when it was let through, not when it queued.
+    """One request to one home, made under a hold.
 
+    `began` and `began_at` (monotonic seconds): when it was let through, not when it queued.
     `sent_bytes`: of texts, tool calls and tools, in UTF-8. `admitted`: nothing keeps the request back any more, so that
     it may cost. `unseen`: bytes of thoughts and tool calls, which people are not shown and which are billed all the
     same. `texts`: the model's own words, blank ones too; `first_text_at`: when people were shown the first of them.
     """
 
     number: int
+    hold: Hold
     home: Provider
     model: Model
     request: ChatRequest
@@ -63,6 +66,8 @@ class Progress:
     call: Attempt | None = None
     notices: tuple[Notice, ...] = ()
     trimmed_to: int | None = None
+    saved: tuple[str, ...] = ()
+    refused_by: str | None = None
 
     @property
     def text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
@@ -11,12 +12,22 @@ from core.chat import Admitted, Delta, Finish, TextDelta, ThinkingDelta, ToolCal
 from core.ports import Clock, LanguageModel, Reply
 from core.turns.progress import Attempt, Progress
 
+LONGEST_CALL = 600.0  # seconds; a hold lasts longer
+
 
 async def read(model: LanguageModel, call: Attempt, reply: Reply, progress: Progress, clock: Clock) -> None:
     """Makes the call's one request and takes down what comes of it.
 
     Raises ModelError, also where nothing was said that could be an answer, and PlatformError once nothing can be shown.
     """
+    try:
+        async with asyncio.timeout(LONGEST_CALL):
+            await _read(model, call, reply, progress, clock)
+    except TimeoutError as error:
+        raise errors.SilenceTimeout("the answer did not end in ten minutes") from error
+
+
+async def _read(model: LanguageModel, call: Attempt, reply: Reply, progress: Progress, clock: Clock) -> None:
     stream = cast("AsyncGenerator[Delta, None]", model.stream(call.request))
     async with aclosing(stream) as deltas:
         async for delta in deltas:

@@ -10,11 +10,13 @@ from typing import cast
 
 import structlog
 
+from core.budgets.requests import Requests
 from core.errors import BiseError, PlatformError, PlatformUnavailable, StoreUnavailable
 from core.messages import Answer, Notice, Outcome, Post, ReplyOrder, WorkspaceKey
 from core.metrics import Metrics
 from core.ports import ChatPlatform, Clock, Reply, TurnLost
-from core.store import conversations, ledger, posts, turns
+from core.store import conversations, posts, turns
+from core.store.budgets import Settled
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
 from core.store.leases import StoredLeases
@@ -32,6 +34,7 @@ from core.turns.progress import Progress
 _log = structlog.get_logger()
 _PAUSE = 1.0  # seconds before a turn is run again, doubled each time
 _LONGEST_PAUSE = 300.0
+_NOBODY_ELSES = frozenset({"budget_refused", "too_fast"})  # what is told to the asker alone
 _TOO_OLD = timedelta(hours=1)  # an answer that nobody could be shown by then is given up
 
 
@@ -65,6 +68,7 @@ class Runner:
         platforms: Mapping[str, ChatPlatform],
         clock: Clock,
         metrics: Metrics,
+        requests: Requests,
         leases: Leases | None = None,
     ) -> None:
         self._database = database
@@ -74,6 +78,7 @@ class Runner:
         self._platforms = platforms
         self._clock = clock
         self._metrics = metrics
+        self._requests = requests
         self.leases = leases or Leases(StoredLeases(database), clock, controls.interrupt)
         self._mending = Mending(database, clock)
 
@@ -237,13 +242,18 @@ class Runner:
         somebody else's by now only the call is written down: it was made.
         """
         outcome = {"done": "ok", "cancelled": "stopped"}.get(answer.outcome, "failed")
-        call = self._asking.billing.call_of(turn, conversation, progress, outcome)
+        billing = self._asking.billing
+        due = billing.bill(turn, conversation, progress, outcome)
         progress.call = None
         trimmed = {} if progress.trimmed_to is None else {"trimmed_to_seq": progress.trimmed_to}
 
-        def keep(connection: Connection) -> Answer | None:
-            if call is not None:
-                ledger.record(connection, call)
+        today = billing.today(turn)
+
+        def keep(connection: Connection) -> tuple[Answer | None, Settled | None]:
+            kept = keep_answer(connection)
+            return kept, None if due is None else billing.settle(connection, due)
+
+        def keep_answer(connection: Connection) -> Answer | None:
             said = bool(answer.text.strip()) and turn.command is None
             # The conversation is locked before the turn, as by those who accept messages: else the two could deadlock.
             seq = 0
@@ -251,19 +261,22 @@ class Runner:
                 seq = conversations.next_seq(connection, turn.conversation, self._clock.now(), **trimmed)
             elif trimmed:
                 conversations.change(connection, turn.conversation, **trimmed)
-            if not turns.answered(connection, turn, answer):
+            if not turns.answered(
+                connection, turn, answer, today, saved_by=progress.saved, refused_by=progress.refused_by
+            ):
                 return None
             if said:
                 turns.kept_as(connection, turn, self._append(connection, turn, answer, seq))
-            return replace(answer, again=self._controls.ensure_again(connection, turn, answer))
+            again = self._controls.ensure_again(connection, turn, answer)
+            return replace(answer, again=again, ask_admin=self._requests.ensure_ask(connection, turn, answer))
 
         try:
-            kept = await insist(lambda: self._database.write(keep), lease, self._clock)
+            kept, settled = await insist(lambda: self._database.write(keep), lease, self._clock)
         except (StoreUnavailable, TurnLost):
-            self._asking.billing.owe(call)
+            billing.owe(due)
             raise
-        if call is not None:
-            self._metrics.called(call)
+        if due is not None:
+            billing.note(due, settled)
         if kept is None:
             raise TurnLost
         return kept
@@ -289,7 +302,9 @@ class Runner:
             kept = turn.answer_id
             text = "" if kept is None else conversations.text_of(connection, turn.workspace, kept)
             again = self._controls.again_of(connection, turn)
-            return Answer(text, cast("Outcome", turn.outcome), turn.notices, again)
+            alone = not text and any(notice.name in _NOBODY_ELSES for notice in turn.notices)
+            outcome, ask = cast("Outcome", turn.outcome), self._requests.ask_of(connection, turn)
+            return Answer(text, outcome, turn.notices, again, ask, only_asker=alone)
 
         return await self._database.read(look)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from core.announcing.places import Place, of_installation
 from core.errors import PlatformError, PlatformUnavailable
 from core.messages import Notice
 from core.mistral.providers.home import Home
@@ -32,21 +33,17 @@ class Telling:
 
         Never raises: what nobody could be told is in the log.
         """
-        if await self._tell_each(self._settings.report_channel, notice, privately=False):
-            return
-        if await self._tell_each(self._settings.admins, notice, privately=True):
-            return
-        if "discord" in self._platforms and await self._tell_each((f"discord:{OWNER}",), notice, privately=True):
-            return
+        for places in of_installation(self._settings):
+            # That there is no Discord at all is no news: nobody has named that place.
+            named = [place for place in places if place.to != OWNER or place.platform in self._platforms]
+            told = await asyncio.gather(*(self._tell(place, notice) for place in named))
+            if any(told):
+                return
         _log.warning("admins.not_told", notice=notice.name)
 
-    async def _tell_each(self, places: tuple[str, ...], notice: Notice, *, privately: bool) -> bool:
-        """Whether any of them took it."""
-        told = await asyncio.gather(*(self._tell(place, notice, privately=privately) for place in places))
-        return any(told)
-
-    async def _tell(self, place: str, notice: Notice, *, privately: bool) -> bool:
-        name, _, to = place.partition(":")
+    async def _tell(self, place: Place, notice: Notice) -> bool:
+        """Whether it took it."""
+        name, to = place.platform, place.to
         why: str | None = None
         for wait in (0.0, *_WAITS):
             if wait:
@@ -56,7 +53,7 @@ class Telling:
                 why = "not_connected"
                 continue
             try:
-                await platform.tell(to, notice, privately=privately)
+                await platform.tell(to, notice, privately=place.privately)
             except PlatformUnavailable as error:
                 why = error.code or error.reason
             except PlatformError as error:  # more tries would meet the same

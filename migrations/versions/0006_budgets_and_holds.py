@@ -188,6 +188,7 @@ def upgrade() -> None:
     op.add_column("turn", sa.Column("local_date", sa.Date(), nullable=True))
     op.add_column("turn", sa.Column("refused_by", sa.String(), nullable=True))
     op.add_column("turn", sa.Column("saved_by", sa.String(), nullable=True))
+    op.create_index("ix_turn_workspace_created", "turn", ["workspace_id", "created_at"], unique=False)
     op.create_index("ix_turn_workspace_date", "turn", ["workspace_id", "local_date"], unique=False)
     op.add_column("usage", sa.Column("estimated_microusd", BigInt, server_default=sa.text("0"), nullable=False))
     op.add_column("usage", sa.Column("installation_day", sa.String(), nullable=True))
@@ -208,6 +209,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_usage_reservation", "usage")
     op.drop_index("ix_turn_workspace_date", "turn")
+    op.drop_index("ix_turn_workspace_created", "turn")
     for table, column in (
         ("usage", "reservation_id"),
         ("usage", "installation_month"),

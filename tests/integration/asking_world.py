@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.budgets.requests import Requests
 from core.chat import ChatRequest, Delta, Finish, TextDelta, ToolCall, ToolCallDelta, ToolCalls, Usage
 from core.metrics import Metrics
 from core.mistral.catalogue import Catalogue
 from core.mistral.providers import configured
+from core.ports import ChatPlatform
 from core.store.database import Database
 from core.turns.asking import Asking
 from core.turns.assistants import Assistants
@@ -96,11 +98,12 @@ async def workshop(
             tools=lambda *_, **__: Toolbox(functions, clock=clock),
         )
         choices = Choices(Names(known, catalogue, assistants, clock, provider), database, clock)
+        platforms: dict[str, ChatPlatform] = {platform.name: platform}
+        requests = Requests(known, database, platforms, clock)
         controls = Controls(known, database, clock, home.core.queue)
         canned = Canned(known, database, choices, free=False)
         try:
-            yield Workshop(
-                home, Runner(database, asking, canned, controls, {platform.name: platform}, clock, metrics), controls
-            )
+            runner = Runner(database, asking, canned, controls, platforms, clock, metrics, requests)
+            yield Workshop(home, runner, controls)
         finally:
             await database.close()

@@ -144,22 +144,22 @@ async def test_a_write_whose_caller_left_while_it_waited_does_not_stop_the_other
     assert stored(file) == ["T2"]
 
 
-async def test_a_question_in_a_known_thread_is_accepted_by_five_statements(place: Place) -> None:
-    async with house(place, started=False) as home:
+async def test_a_question_in_a_known_thread_is_accepted_by_six_statements(place: Place) -> None:
+    async with house(place, started=False, user_turns_per_minute=10) as home:
         await home.core.accept(message())
         with counted("before_cursor_execute") as statements:
             await home.core.accept(said("And in Nice?", "2", mentioned=True))
-    assert len([one for one in statements if not one.startswith("BEGIN")]) == 5
+    assert len([one for one in statements if not one.startswith("BEGIN")]) == 6
 
 
-async def test_a_turn_makes_four_commits_and_the_last_closes_its_post(place: Place) -> None:
+async def test_a_turn_makes_five_commits_and_the_last_closes_its_post(place: Place) -> None:
     async with house(place, model=ScriptedModel(), started=False) as home:
         await home.core.accept(message())
         with counted() as commits:
             await home.core.start()
             await home.settled()
             made = len(commits)
-    assert made == 5  # taken up at the start, claimed, answer kept, post made, ended
+    assert made == 6  # taken up at the start, claimed, held, answer kept and settled, post made, ended
     assert place.rows("SELECT state, closed FROM turn JOIN post ON post.turn_id = turn.id") == [("done", True)]
 
 

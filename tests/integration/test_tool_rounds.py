@@ -337,8 +337,10 @@ async def test_a_database_that_is_away_during_a_round_loses_no_row_of_the_ledger
         await model.asked(1)
         place.change("ALTER TABLE usage RENAME TO usage_away")
         gate.set()
+        while ("using_tool", 0) not in home.platform.replies[0].statuses:  # the first call could not be written down
+            await asyncio.sleep(0.01)
+        place.change("ALTER TABLE usage_away RENAME TO usage")  # the second is not made before its money is held
         await model.asked(2)
-        place.change("ALTER TABLE usage_away RENAME TO usage")
         await home.settled()
         await home.core.sweep()
         assert home.platform.replies[0].answer == Answer("Let me compute.\n\n399.", "done")

@@ -209,7 +209,7 @@ def test_socket_mode_goes_before_http_mode() -> None:
 
 def test_what_is_not_built_yet_is_said_not_ignored() -> None:
     lines = promised_later(read())
-    assert any("Budgets are not enforced yet" in line for line in lines)
+    assert any("Nothing is deleted by age yet" in line for line in lines)
     assert not any("BISE_PUBLIC_URL" in line for line in lines)
     assert any(
         line.startswith("BISE_PUBLIC_URL is not used yet")

@@ -1,0 +1,1 @@
+"""Announcements: what admins are told once, outside of any turn, and where."""

@@ -1,0 +1,275 @@
+"""Budgets as rows: one for each place and period, made on first use. Nothing is ever reset.
+
+A call counts in eight of them: day and month of the person, the channel, the workspace and the installation, limited or
+not. They are always taken in this order, the hottest last, so that transactions wait for each other and never deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, and_, bindparam, cast, func, insert, select, update
+
+from core.budgets import periods
+from core.budgets.periods import KINDS, Kind, Period
+from core.budgets.terms import Terms
+from core.store import budget_tables, tables
+from core.store.database import Connection
+from core.store.ledger import Periods
+
+INSTALLATION = "installation"
+_SCOPES = ("person", "channel", "workspace", "installation")  # in the order in which they are locked
+NO_LIMIT = 2**62
+_budget = budget_tables.Budget.__table__  # type: ignore[attr-defined]
+_limit = budget_tables.BudgetLimit.__table__  # type: ignore[attr-defined]
+_epoch = budget_tables.BudgetEpoch.__table__  # type: ignore[attr-defined]
+_usage = tables.Usage.__table__  # type: ignore[attr-defined]
+
+_LIMITED = _budget.outerjoin(_limit, and_(_limit.c.place == _budget.c.place, _limit.c.kind == _budget.c.kind))
+_COLUMNS = (_budget, _limit.c.place.label("set_for"), _limit.c.limit_microusd.label("set_to"))
+_CURRENT = (
+    select(*_COLUMNS)
+    .select_from(_LIMITED)
+    .where(_budget.c.place.in_(bindparam("places", expanding=True)), _budget.c.resets_at > bindparam("now"))
+    .order_by(_budget.c.starts_at)
+)
+_NAMED = (
+    select(*_COLUMNS)
+    .select_from(_LIMITED)
+    .where(
+        _budget.c.place.in_(bindparam("places", expanding=True)),
+        _budget.c.period.in_(bindparam("periods", expanding=True)),
+    )
+)
+_NEWEST = (
+    select(_budget)
+    .where(_budget.c.place == bindparam("its_place"), _budget.c.kind == bindparam("its_kind"))
+    .order_by(_budget.c.starts_at.desc())
+    .limit(1)
+)
+_MAKE = insert(_budget)
+_MOVE = (
+    update(_budget)
+    .where(_budget.c.id == bindparam("row"))
+    .values(
+        reserved_microusd=_budget.c.reserved_microusd - bindparam("less", type_=BigInteger),
+        spent_microusd=_budget.c.spent_microusd + bindparam("cost", type_=BigInteger),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """For whom a call is made, by our own numbers. `zone`: the workspace's, None: it has told none."""
+
+    workspace: int
+    channel: str
+    person: int
+    zone: str | None = None
+
+    def places(self) -> tuple[str, ...]:
+        """Where the call counts, in the order in which the rows are locked."""
+        return (
+            person_place(self.workspace, self.person),
+            channel_place(self.workspace, self.channel),
+            workspace_place(self.workspace),
+            INSTALLATION,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much there is of one limit in its present period. `limit` None: none; with what was added to it."""
+
+    number: int
+    place: str
+    kind: Kind
+    period: str
+    limit: int | None
+    spent: int
+    reserved: int
+    starts_at: datetime
+    resets_at: datetime
+
+    @property
+    def scope(self) -> str:
+        """installation, workspace, channel or person."""
+        return self.place.partition(":")[0]
+
+    @property
+    def left(self) -> int:
+        """What can still be held."""
+        return (NO_LIMIT if self.limit is None else self.limit) - self.spent - self.reserved
+
+    @property
+    def left_without_holds(self) -> int:
+        """What could be held if nothing else were under way."""
+        return (NO_LIMIT if self.limit is None else self.limit) - self.spent
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a hold. `rows`: the limits that it counted in, before; `cost`: what was added to them now.
+
+    `above`: by how much it cost more than its bound.
+    """
+
+    rows: tuple[Room, ...]
+    cost: int
+    above: int = 0
+
+
+def workspace_place(workspace: int) -> str:
+    return f"workspace:{workspace}"
+
+
+def channel_place(workspace: int, channel: str) -> str:
+    return f"channel:{workspace}:{channel}"
+
+
+def person_place(workspace: int, person: int) -> str:
+    return f"person:{workspace}:{person}"
+
+
+def rooms(connection: Connection, spender: Spender, terms: Terms, now: datetime) -> tuple[Room, ...]:
+    """The eight rows in which a call counts now, in the order in which they are locked; made where there are none."""
+    places = spender.places()
+    found = _current(connection, places, terms, now)
+    if len(found) < len(places) * len(KINDS):
+        _make_missing(connection, spender, found, terms, now)
+        found = _current(connection, places, terms, now)
+    return tuple(found[place, kind] for place in places for kind in KINDS)
+
+
+def look(connection: Connection, places: Sequence[str], terms: Terms, now: datetime) -> dict[tuple[str, Kind], Room]:
+    """The present rows of some places, as far as there are any."""
+    return _current(connection, places, terms, now)
+
+
+def named(connection: Connection, places: Sequence[str], names: Sequence[str], terms: Terms) -> list[Room]:
+    """The rows of some places in the periods of these names, in the order in which they are locked."""
+    found = connection.execute(_NAMED, {"places": list(places), "periods": list(names)}).all()
+    return sorted((_room(row, terms) for row in found), key=lambda room: (places.index(room.place), room.kind))
+
+
+def move(
+    connection: Connection, spender: Spender, periods: Periods, terms: Terms, *, less: int, cost: int
+) -> tuple[Room, ...]:
+    """Gives back what was held and adds what was spent; returns the rows as they were."""
+    if not less and not cost:
+        return ()
+    places = spender.places()
+    mine = {periods.day, periods.month}
+    installations = {periods.installation_day, periods.installation_month}
+    rows = tuple(
+        room
+        for room in named(connection, places, sorted(mine | installations), terms)
+        if room.period in (installations if room.place == INSTALLATION else mine)
+    )
+    if rows:
+        connection.execute(_MOVE, [{"row": room.number, "less": less, "cost": cost} for room in rows])
+    return rows
+
+
+def upcoming(kind: Kind, newest: Period | None, now: datetime, zone: ZoneInfo) -> Period:
+    """The period of `now`, after the newest that was made."""
+    if newest is None:
+        return periods.current(kind, now, zone)
+    return newest if newest.resets_at > now else periods.following(newest, now, zone)
+
+
+def _current(
+    connection: Connection, places: Sequence[str], terms: Terms, now: datetime
+) -> dict[tuple[str, Kind], Room]:
+    found: dict[tuple[str, Kind], Room] = {}
+    for row in connection.execute(_CURRENT, {"places": list(places), "now": now}):
+        # The oldest that has not ended: a process whose clock is ahead may have begun the next one.
+        found.setdefault((row.place, row.kind), _room(row, terms))
+    return found
+
+
+def _room(row: Any, terms: Terms) -> Room:
+    kind: Kind = row.kind
+    scope = row.place.partition(":")[0]
+    limit = row.set_to if row.set_for is not None else terms.default(scope, kind)
+    if limit is not None:
+        limit += row.extra_microusd
+    return Room(
+        row.id,
+        row.place,
+        kind,
+        row.period,
+        limit,
+        row.spent_microusd,
+        row.reserved_microusd,
+        row.starts_at,
+        row.resets_at,
+    )
+
+
+def _make_missing(
+    connection: Connection, spender: Spender, found: dict[tuple[str, Kind], Room], terms: Terms, now: datetime
+) -> None:
+    """Makes the rows that are missing; whoever loses a race for one is run anew and finds it."""
+    since: datetime | None = connection.execute(select(_epoch.c.at)).scalar()
+    for place in spender.places():
+        whose = INSTALLATION if place == INSTALLATION else workspace_place(spender.workspace)
+        zone = ZoneInfo(terms.timezone if place == INSTALLATION else spender.zone or terms.timezone)
+        for kind in KINDS:
+            if (place, kind) in found:
+                continue
+            if (leading := found.get((whose, kind))) is not None:  # all rows of a workspace have its periods
+                period = Period(kind, leading.period, leading.starts_at, leading.resets_at)
+            else:
+                period = _period(connection, whose, kind, now, zone)
+            values = {
+                "workspace_id": None if place == INSTALLATION else spender.workspace,
+                "place": place,
+                "kind": kind,
+                "period": period.name,
+                "starts_at": period.starts_at,
+                "resets_at": period.resets_at,
+                "extra_microusd": 0,
+                "reserved_microusd": 0,
+                "spent_microusd": 0,
+            }
+            if since is None or period.starts_at < since:
+                values["spent_microusd"] = _spent_before(connection, place, spender, period)
+            if not _exists(connection, place, kind, period.name):
+                connection.execute(_MAKE, values)
+
+
+def _period(connection: Connection, place: str, kind: Kind, now: datetime, zone: ZoneInfo) -> Period:
+    """The period that is to be made; the newest one goes on where the calendar does not."""
+    row = connection.execute(_NEWEST, {"its_place": place, "its_kind": kind}).first()
+    newest = None if row is None else Period(kind, row.period, row.starts_at, row.resets_at)
+    period = upcoming(kind, newest, now, zone)
+    if row is not None and newest is not None and period.name == newest.name and period != newest:
+        same = _budget.c.workspace_id == row.workspace_id if place != INSTALLATION else _budget.c.place == place
+        change = update(_budget).where(same, _budget.c.kind == kind, _budget.c.period == newest.name)
+        connection.execute(change.values(resets_at=period.resets_at))
+    return period
+
+
+def _exists(connection: Connection, place: str, kind: Kind, period: str) -> bool:
+    query = select(_budget.c.id).where(_budget.c.place == place, _budget.c.kind == kind, _budget.c.period == period)
+    return connection.execute(query).first() is not None
+
+
+def _spent_before(connection: Connection, place: str, spender: Spender, period: Period) -> int:
+    """What the ledger says of a period that began before calls were held."""
+    query = select(cast(func.coalesce(func.sum(_usage.c.cost_microusd), 0), BigInteger))
+    if place == INSTALLATION:
+        query = query.where(_usage.c.at >= period.starts_at, _usage.c.at < period.resets_at)
+        return int(connection.execute(query).scalar_one())
+    column = _usage.c.day_period if period.kind == "day" else _usage.c.month_period
+    query = query.where(_usage.c.workspace_id == spender.workspace, column == period.name)
+    if place.startswith("channel:"):
+        query = query.where(_usage.c.channel == spender.channel)
+    if place.startswith("person:"):
+        query = query.where(_usage.c.person_id == spender.person)
+    return int(connection.execute(query).scalar_one())
