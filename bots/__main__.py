@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from core.errors import BiseError, SettingsError, WrongUse
 from core.messages import WorkspaceKey
 from core.settings import Settings, unknown_variables
 
-LATER = ("budget", "report", "privacy")  # named in the contract, built by later versions
+LATER = ("privacy",)  # named in the contract, built by later versions
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,8 +62,62 @@ def parser() -> argparse.ArgumentParser:
     usage.add_argument("--workspace", required=True, metavar="W", help="PLATFORM:ID, such as slack:T0123 or local:cli")
     usage.add_argument("--since", type=_day, metavar="D", help="first local date, such as 2026-11-01")
     usage.add_argument("--until", type=_day, metavar="D", help="last local date, included")
-    usage.add_argument("--by", choices=("model", "user", "channel", "day"), help="the same figures for each")
+    parts = usage.add_mutually_exclusive_group()
+    parts.add_argument("--by", choices=("model", "user", "channel", "day"), help="the same figures for each")
+    parts.add_argument("--estimated", action="store_true", help="list the calls whose cost is estimated, with numbers")
+    _add_budget(add)
+    _add_report(add)
     return root
+
+
+def _add_budget(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """`bise budget` and what it is followed by."""
+    budget = add(
+        "budget", "Look at limits, set them, put an estimate right.", "bise budget show --workspace slack:T0123 --json"
+    )
+    actions = budget.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+
+    def add_action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=summary, description=summary, epilog=f"Example: {example}")
+        # Left alone where it is not given, so that `bise budget --json show` keeps it.
+        json_help = "machine-readable output on stdout alone"
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=json_help)
+        return action
+
+    show = add_action("show", "Limits, what is spent, held and left.", "bise budget show --workspace slack:T0123")
+    show.add_argument("--workspace", metavar="W", help="PLATFORM:ID (default: the installation and all workspaces)")
+    set_ = add_action(
+        "set", "Set a limit in US dollars.", "bise budget set --workspace slack:T0123 --per month --limit 5.00"
+    )
+    whose = set_.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--workspace", metavar="W", help="PLATFORM:ID, such as slack:T0123, discord:dm or local:cli")
+    whose.add_argument("--installation", action="store_true", help="all workspaces together")
+    set_.add_argument("--per", required=True, choices=("day", "month"), help="calendar day or month, where they are")
+    set_.add_argument("--limit", required=True, metavar="L", help="such as 5.00, or none, or default: what is set up")
+    for action in (show, set_):
+        action.add_argument("--user", metavar="U", help="a person of the workspace, by the platform's id")
+        action.add_argument("--channel", metavar="C", help="a channel of the workspace, by the platform's id")
+    correct = add_action("correct", "Put right what a call has cost.", "bise budget correct 41 --cost 0.0123")
+    correct.add_argument("call", type=_call, metavar="CALL", help="a number of `bise usage --workspace W --estimated`")
+    correct.add_argument("--cost", required=True, metavar="D", help="what it has cost in US dollars, such as 0.0123")
+
+
+def _add_report(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """`bise report`, and `bise report settings` with what is to hold."""
+    report = add(
+        "report",
+        "The usage report: print it, draw it, post it now; `report settings` says when and where it comes.",
+        "bise report --workspace slack:T0123 --date 2026-11-22      bise report --workspace slack:T0123 --post      "
+        "bise report --workspace slack:T0123 --format png --out usage.png      "
+        "bise report --workspace slack:T0123 settings hour 8",
+    )
+    report.add_argument("--workspace", required=True, metavar="W", help="PLATFORM:ID, such as slack:T0123")
+    report.add_argument("--kind", choices=("daily", "weekly", "monthly"), default="daily", help="(default: daily)")
+    report.add_argument("--date", type=_day, metavar="D", help="its last local date (default: the newest that is over)")
+    report.add_argument("--post", action="store_true", help="post it where reports go, unless that was done before")
+    report.add_argument("--format", choices=("text", "csv", "png"), default="text", help="(default: text)")
+    report.add_argument("--out", type=Path, metavar="FILE", help="write to a file (default: standard output)")
+    report.add_argument("words", nargs="*", metavar="settings …", help="what holds; or hour 8, channel C1, weekly on …")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -113,14 +168,54 @@ def _run(options: argparse.Namespace) -> int:
             from bots.terminal.figures import models
 
             return _wait(models(settings, as_json=options.json))
+        case "budget":
+            return _budget(settings, options)
+        case "report":
+            return _report(settings, options)
         case _:
-            from bots.terminal.figures import usage
+            return _usage(settings, options)
 
-            key = WorkspaceKey.parse(options.workspace)
-            if options.since and options.until and options.since > options.until:
-                raise WrongUse(f"--since {options.since} is after --until {options.until}.")
-            span = {"since": options.since, "until": options.until}
-            return _wait(usage(settings, key, **span, by=options.by, as_json=options.json))
+
+def _usage(settings: Settings, options: argparse.Namespace) -> int:
+    from bots.terminal import figures
+
+    key = WorkspaceKey.parse(options.workspace)
+    if options.since and options.until and options.since > options.until:
+        raise WrongUse(f"--since {options.since} is after --until {options.until}.")
+    span = {"since": options.since, "until": options.until}
+    if options.estimated:
+        return _wait(figures.estimated(settings, key, **span, as_json=options.json))
+    return _wait(figures.usage(settings, key, **span, by=options.by, as_json=options.json))
+
+
+def _budget(settings: Settings, options: argparse.Namespace) -> int:
+    from bots.terminal import budget
+    from core.budgets import money
+    from core.store.limits import DEFAULT
+
+    if options.action == "correct":
+        return _wait(budget.correct(settings, options.call, money.cost(options.cost), as_json=options.json))
+    key = WorkspaceKey.parse(options.workspace) if options.workspace is not None else None
+    whose = {"person": options.user, "channel": options.channel}
+    if options.action == "show":
+        return _wait(budget.show(settings, key, **whose, as_json=options.json))
+    limit = DEFAULT if options.limit.strip().lower() == DEFAULT else money.amount(options.limit)
+    return _wait(budget.set_limit(settings, key, options.per, limit, **whose, as_json=options.json))
+
+
+def _report(settings: Settings, options: argparse.Namespace) -> int:
+    from bots.terminal import report
+
+    key = WorkspaceKey.parse(options.workspace)
+    _wait_quietly()
+    if options.words:
+        if options.words[0] != "settings":
+            raise WrongUse(f"{options.words[0]!r} is nothing that `bise report` knows: write settings, or nothing.")
+        return _wait(report.choose(settings, key, " ".join(options.words[1:])))
+    if options.post and options.format != "text":
+        raise WrongUse("--post posts the whole report: leave --format out.")
+    what = {"kind": options.kind, "on": options.date, "post": options.post, "as_json": options.json}
+    return _wait(report.report(settings, key, **what, form=options.format, out=options.out))
 
 
 def _ask(settings: Settings, options: argparse.Namespace) -> int:
@@ -166,6 +261,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-11-23") from None
+
+
+def _call(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a call, such as 41")
+    return int(text)
 
 
 def _port(text: str) -> int:

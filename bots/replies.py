@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from core.messages import Notice, Tokens
-from core.reports.figures import UsageView
+from bots import money_words, report_choice_words, wording
+from bots.wording import Values, coded, filled, plain
+from core.messages import Notice
 
+dollars = wording.dollars
 _ADMIN = "Please tell whoever runs Bise here."
 _AGAIN = "Please ask again in a minute."
 
@@ -108,6 +110,8 @@ _SENTENCES: dict[str, str] = {
     "chat_opened_mentions": "Mention me here when you want an answer: I cannot read other messages in this server.",
     "interaction_over": "I could not finish a private answer in time. Please ask again.",
     "unexpected": f"Something went wrong on my side. {_AGAIN}",
+    **money_words.SENTENCES,
+    **report_choice_words.SENTENCES,
 }
 
 MEMBERSHIP_UNKNOWN = (
@@ -131,6 +135,7 @@ _STATUS = {
     "reading_document": "is reading a document…",
     "waiting_for_model": "is waiting for the model…",
     "using_tool": "is looking that up…",
+    "waiting_for_budget": "is waiting for room in the budget…",
 }
 _STATUS_OF_ONE = {"reading_images": "reading_image", "reading_documents": "reading_document"}
 
@@ -145,17 +150,21 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
     if notice.name == "greeting" and notice.values.get("training"):
         return f"{_SENTENCES[notice.name]} {TRAINING_NOTE}"
     if notice.name == "model_not_found" and (by := str(notice.values.get("by", ""))) in _BACK_OF:
-        return f"The model {_name(notice.values.get('model', ''))} cannot be had here. {_back(by, platform)}"
+        return f"The model {coded(notice.values.get('model', ''))} cannot be had here. {_back(by, platform)}"
     if notice.name in _CHOOSING:
         return _CHOOSING[notice.name]({**_AS_SET_UP, **notice.values})
+    if notice.name in money_words.NAMES:
+        return money_words.said(notice.name, notice.values, platform)
+    if notice.name in report_choice_words.SAID:
+        return report_choice_words.SAID[notice.name](notice.values, platform)
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
         return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
-    return _filled(_SENTENCES.get(notice.name, _SENTENCES["unexpected"]), notice)
+    return filled(_SENTENCES.get(notice.name, _SENTENCES["unexpected"]), notice.values)
 
 
 def operator_sentence(notice: Notice) -> str:
     """The words of a notice for whoever asks from the terminal, who runs this: also what is to be mended, and where."""
-    return _filled(_OPERATOR[notice.name], notice) if notice.name in _OPERATOR else sentence(notice)
+    return filled(_OPERATOR[notice.name], notice.values) if notice.name in _OPERATOR else sentence(notice)
 
 
 def status_text(name: str, count: int = 0) -> str:
@@ -165,7 +174,7 @@ def status_text(name: str, count: int = 0) -> str:
 
 def known() -> frozenset[str]:
     """The names that have a sentence."""
-    return frozenset(_SENTENCES) | {"cost", "help", *_CHOOSING}
+    return frozenset(_SENTENCES) | {"cost", "help", *_CHOOSING, *money_words.NAMES, *report_choice_words.SAID}
 
 
 def help_text(platform: str, *, assistants: str = "", notes: tuple[str, ...] = ()) -> str:
@@ -177,31 +186,7 @@ def help_text(platform: str, *, assistants: str = "", notes: tuple[str, ...] = (
     return "\n".join((*_HELP[platform if platform in _HELP else "local"], *_HELP_END, *choose, *notes))
 
 
-def usage_text(view: UsageView) -> str:
-    """The figures of `/bise usage`."""
-    return "\n".join(
-        (
-            f"Today: {_figures(view.today)}",
-            f"This month: {_figures(view.month)}",
-            f"Your part of this month: {_figures(view.mine)}",
-        )
-    )
-
-
-def dollars(microusd: int) -> str:
-    """Micro-dollars as people read them: cents, and as many digits as a small amount needs."""
-    if 0 < microusd < 10_000:
-        return f"${microusd / 1_000_000:.6f}".rstrip("0")
-    return f"${microusd / 1_000_000:.2f}"
-
-
-def _figures(tokens: Tokens) -> str:
-    calls = "1 call" if tokens.calls == 1 else f"{tokens.calls:,} calls"
-    text = f"{dollars(tokens.cost_microusd)} for {calls}, {tokens.prompt_tokens + tokens.completion_tokens:,} tokens"
-    return f"{text} ({dollars(tokens.estimated_microusd)} of it estimated)" if tokens.estimated_microusd else text
-
-
-def _cost(values: Mapping[str, str | int]) -> str:
+def _cost(values: Values) -> str:
     calls, tokens, microusd = (int(values.get(name, 0)) for name in ("calls", "tokens", "microusd"))
     if not calls:
         return "This conversation has cost nothing yet."
@@ -214,7 +199,7 @@ def _cost(values: Mapping[str, str | int]) -> str:
 def _holds(values: Values) -> str:
     """What holds here; after a choice, that it is done; else which names there are and how to choose one."""
     what, by, place = values["what"], str(values["by"]), str(values["place"])
-    name = f"{_name(values['name'])}{f' ({text})' if (text := _plain(values['description'])) else ''}"
+    name = f"{coded(values['name'])}{f' ({text})' if (text := plain(values['description'])) else ''}"
     whose = _WHOSE[by]
     if values["chosen"]:
         if by == place:
@@ -238,13 +223,13 @@ def _back(by: str, platform: str) -> str:
 def _unknown(values: Values) -> str:
     near = str(values["near"])
     known = f"Did you mean {_names(near, ' or ')}?" if near else f"There are: {_names(values['known'])}."
-    return f"I know no {values['what']} {_name(values['name'])}. {known}"
+    return f"I know no {values['what']} {coded(values['name'])}. {known}"
 
 
 def _workspace_settings(values: Values) -> str:
     recent = "on" if values["recent"] else "off"
     return (
-        f"For this workspace: assistant {_name(values['assistant'])}, model {_name(values['model'])}, "
+        f"For this workspace: assistant {coded(values['assistant'])}, model {coded(values['model'])}, "
         f"recent-messages `{recent}`.\n"
         "Change one with `settings assistant NAME`, `settings model NAME` or `settings recent-messages on`. "
         "What a channel or a conversation has chosen for itself stays."
@@ -252,32 +237,9 @@ def _workspace_settings(values: Values) -> str:
 
 
 def _names(names: str | int, between: str = ", ") -> str:
-    return between.join(_name(name) for name in str(names).split(", "))
+    return between.join(coded(name) for name in str(names).split(", "))
 
 
-def _name(name: str | int) -> str:
-    """A name from outside as code: no markup, no pings."""
-    kept = "".join(character for character in str(name) if character not in "`<>&|" and character.isprintable())
-    return f"`{kept[:80]}`"
-
-
-def _plain(value: str | int) -> str:
-    """A value from outside (a file's name) as plain text: no markup, no pings."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return "".join(character for character in value if character not in "*_`~|<>@[]\\" and character.isprintable())[:80]
-
-
-def _filled(words: str, notice: Notice) -> str:
-    return words.format_map(_Filled({name: _plain(value) for name, value in notice.values.items()}))
-
-
-class _Filled(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return key
-
-
-Values = Mapping[str, str | int]
 _WHOSE = {
     "conversation": "chosen for this conversation",
     "channel": "chosen for this channel",
@@ -332,12 +294,14 @@ _HELP: dict[str, tuple[str, ...]] = {
     "slack": (
         "Mention me in a channel or a thread and I answer there; in a thread that you began with me, just write on.",
         "In a direct message just write; “new topic” begins another conversation.",
-        "`/bise ask QUESTION` gives an answer that only you see. `/bise usage` shows what was used, `/bise help` this.",
+        "`/bise ask QUESTION` gives an answer that only you see. `/bise help` shows this.",
+        "`/bise usage` shows what was used, `/bise budget` what is left.",
         "`/bise assistant NAME` and `/bise model NAME` choose for a channel, `/bise settings` for the workspace.",
     ),
     "discord": (
         "`/ask` gives an answer where you are; reply to it to go on. `/chat` opens a thread where I answer everything.",
         "Or mention me, reply to me, or write me a direct message. Answers to `/bise …` are for you alone.",
+        "`/bise usage` shows what was used, `/bise budget` what is left.",
         "`/bise assistant NAME` and `/bise model NAME` choose for a channel, `/bise-admin settings` for the server.",
     ),
     "local": ("`bise ask QUESTION` gives an answer. `bise --help` shows the other commands.",),

@@ -26,6 +26,8 @@ from migrations import queue_schema
 _log = structlog.get_logger()
 ROLES = ("slack", "discord", "worker", "reports", "web")
 BEAT_SECONDS = 3
+DELIVER_SECONDS = 3
+REPORT_SECONDS = 30
 START_SECONDS = 20.0  # that platforms are given at the start, before the rest goes on in the background
 _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -134,6 +136,10 @@ class Service:
         chores: list[tuple[Callable[[], Awaitable[None]], float]] = []
         if self._works:
             chores.append((self.core.sweep, self.core.sweep_every))
+        if self._works or "reports" in self._roles:
+            chores.append((self.core.deliver, DELIVER_SECONDS))
+        if "reports" in self._roles:
+            chores.append((self.core.report, REPORT_SECONDS))
         if self._processes is not None:
             chores.append((self._processes.beat, BEAT_SECONDS))
         for chore, seconds in chores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
@@ -12,6 +13,7 @@ import structlog
 from bots.discord import controls, words
 from bots.discord.acknowledgement import Acknowledgement
 from bots.discord.admission import Admission
+from bots.discord.announcements import Announcements
 from bots.discord.attachments import Downloads
 from bots.discord.catch_up import Accept, CatchUp
 from bots.discord.client import BotClient
@@ -24,7 +26,7 @@ from bots.discord.rest import Rest
 from bots.discord.shards import AllShards, Shard, Shards
 from bots.replies import TRAINING_NOTE, sentence
 from core.errors import PlatformError, SettingsError, StoreUnavailable
-from core.messages import Attachment, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
+from core.messages import Announcement, Attachment, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 from core.settings import Settings
 from core.turns.catching_up import CatchingUp
@@ -57,6 +59,7 @@ class DiscordAdapter:
         )
         # On PostgreSQL any process may run the turn of a question that came in here.
         self._outbound = Outbound(self.rest, alone=not settings.postgres)
+        self._announcements = Announcements(self.rest, self._outbound.direct)
         self._downloads = Downloads(settings.discord_api_url)
         self.admission = Admission(settings.allowed_workspaces, self.rest, self._outbound)
         self.notes = (TRAINING_NOTE,) if settings.words_may_train else ()
@@ -138,6 +141,20 @@ class DiscordAdapter:
     async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:
         """Raises PlatformError."""
         await self._outbound.tell_of(to, sentence(notice, platform="discord"), privately=privately)
+
+    async def announce(self, to: str, announcement: Announcement, *, privately: bool = False) -> str:
+        """Raises PlatformError."""
+        return await self._announcements.announce(to, announcement, privately=privately)
+
+    async def find_announcement(
+        self, to: str, announcement: Announcement, since: datetime, *, privately: bool = False
+    ) -> str | None:
+        """Raises PlatformError."""
+        return await self._announcements.find(to, announcement, since, privately=privately)
+
+    async def admins_of(self, workspace: WorkspaceKey) -> tuple[str, ...]:
+        """Raises PlatformError."""
+        return await self._announcements.admins_of(workspace)
 
     def expect(self, interaction: int, acknowledgement: Acknowledgement) -> bool:
         return self._outbound.expect(interaction, acknowledgement)

@@ -87,7 +87,8 @@ def _public(application: dict[str, object], settings: Settings) -> Finding:
     return Finding(
         False,
         "Anybody can add the bot to a server and spend your budget",
-        f"Switch off Public Bot at {_PORTAL}, Bot, or set BISE_ALLOWED_WORKSPACES=discord:SERVER.",
+        f"Switch off Public Bot at {_PORTAL}, Bot (Discord wants Installation, Install Link: None first), or set "
+        "BISE_ALLOWED_WORKSPACES=discord:SERVER.",
     )
 
 

@@ -106,14 +106,16 @@ def add_choices(bise: app_commands.Group, desk: Desk, choosing: Choosing) -> Non
     model.autocomplete("name")(offers(desk, "model"))
 
 
-def admin_group(desk: Desk, choosing: Choosing) -> app_commands.Group:
-    """`/bise-admin settings …`, shown to members with Manage Server."""
+def admin_group(desk: Desk, choosing: Choosing) -> tuple[app_commands.Group, app_commands.Group]:
+    """`/bise-admin`, shown to members with Manage Server, and its `settings`."""
     admin = app_commands.Group(
         name="bise-admin",
         description="What holds for the whole server",
         default_permissions=discord.Permissions(manage_guild=True),
     )
-    settings = app_commands.Group(name="settings", description="Assistant, model and tools of the server", parent=admin)
+    settings = app_commands.Group(
+        name="settings", description="Assistant, model, tools and days of the server", parent=admin
+    )
 
     @settings.command(name="assistant", description="Who answers where no channel has chosen")
     @app_commands.describe(name="An assistant; leave it out to see what holds")
@@ -136,7 +138,7 @@ def admin_group(desk: Desk, choosing: Choosing) -> app_commands.Group:
 
     assistant.autocomplete("name")(offers(desk, "assistant"))
     model.autocomplete("name")(offers(desk, "model"))
-    return admin
+    return admin, settings
 
 
 async def _words(notice: Awaitable[Notice]) -> str:

@@ -10,14 +10,16 @@ import discord
 import structlog
 from discord import app_commands
 
-from bots.discord import words
+from bots.discord import budgets, words
 from bots.discord.acknowledgement import Acknowledgement
 from bots.discord.admission import Admission
+from bots.discord.budgets import Budgets, add_budget, cost_menu
 from bots.discord.choosing import LONGEST_NAME, Choosing, add_choices, admin_group, offers
 from bots.discord.errors import converted
 from bots.discord.inbound import Self, is_thread, to_question, to_topic, workspace_of
+from bots.discord.report_commands import ReportCommands, add_reports
 from bots.discord.threads import NoThreadHere, open_thread
-from bots.replies import help_text, usage_text
+from bots.replies import help_text
 from core.errors import PlaceForbidden, PlatformError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Commands:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.choosing = Choosing(desk, self._tell)
+        self.budgets = Budgets(desk, self._tell)
+        self.reports = ReportCommands(desk, self._tell)
 
     async def ask(
         self,
@@ -130,10 +134,6 @@ class Commands:
             said = words.say("platform_unavailable")
         await acknowledgement.say(said)
 
-    async def usage(self, interaction: discord.Interaction) -> None:
-        person = str(interaction.user.id)
-        await self._tell(interaction, self._usage(workspace_of(interaction), person))
-
     async def reset(self, interaction: discord.Interaction) -> None:
         await self._tell(interaction, self._reset(interaction))
 
@@ -149,9 +149,6 @@ class Commands:
         thread = await open_thread(desk.rest, interaction, words.thread_name(topic), intro)
         await desk.core.accept(to_topic(interaction, topic, thread, desk.bot, now=datetime.now(UTC)))
         return words.chat_link(str(thread))
-
-    async def _usage(self, workspace: Any, person: str) -> str:
-        return usage_text(await self._desk.core.usage_today_and_month(workspace, person))
 
     async def _reset(self, interaction: discord.Interaction) -> str:
         root = str(interaction.channel_id) if is_thread(interaction.channel) else None
@@ -230,11 +227,7 @@ def command_tree(client: discord.Client, desk: Desk) -> Tree:
     async def chat(interaction: discord.Interaction, topic: app_commands.Range[str, 1, LONGEST_PROMPT]) -> None:
         await desk.tracked(commands.chat(interaction, topic))
 
-    bise = app_commands.Group(name="bise", description="Usage, assistant, model, reset and help")
-
-    @bise.command(name="usage", description="What was used today and this month")
-    async def usage(interaction: discord.Interaction) -> None:
-        await desk.tracked(commands.usage(interaction))
+    bise = app_commands.Group(name="bise", description="Usage, budget, assistant, model, reset and help")
 
     @bise.command(name="reset", description="Forget the conversation here")
     async def reset(interaction: discord.Interaction) -> None:
@@ -245,8 +238,17 @@ def command_tree(client: discord.Client, desk: Desk) -> Tree:
         await desk.tracked(commands.help(interaction))
 
     add_choices(bise, desk, commands.choosing)
-    admin = admin_group(desk, commands.choosing)
-    every: tuple[app_commands.Command[Any, ..., Any] | app_commands.Group, ...] = (ask, chat, bise, admin)
+    admin, settings = admin_group(desk, commands.choosing)
+    add_budget(bise, admin, desk, commands.budgets)
+    budgets.add_choices(settings, desk, commands.budgets)
+    add_reports(admin, desk, commands.reports)
+    every: tuple[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu, ...] = (
+        ask,
+        chat,
+        bise,
+        admin,
+        cost_menu(desk, commands.budgets),
+    )
     for command in every:
         command.allowed_contexts = in_guilds if command is admin else everywhere
         command.allowed_installs = in_servers

@@ -1,10 +1,12 @@
-"""Buttons on answers: raw components, found again by their id after any restart."""
+"""Buttons on answers and announcements: raw components, found again by their id after any restart."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import discord
@@ -15,10 +17,12 @@ from bots.discord.acknowledgement import Acknowledgement, within
 from bots.discord.errors import converted
 from bots.discord.inbound import TOKEN_LIFE, asker, workspace_of
 from bots.discord.places import Components
+from bots.money_words import ASK_ADMIN
 from bots.replies import ASK_AGAIN, STOP, sentence
+from bots.report_choice_words import ASK_LIMIT, ASK_LIMIT_HINT
 from bots.writer import RateLimited
 from core.errors import PlatformError, StoreUnavailable
-from core.messages import Notice, Press, Pressed
+from core.messages import Answer, Given, Notice, Press, Pressed
 
 if TYPE_CHECKING:
     from bots.discord.commands import Desk
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 PREFIX = "bise:"
 _AGAIN = "again:"  # what comes of such a press must be known before it is acknowledged
 _ACTION_ROW, _BUTTON, _GREY = 1, 2, 2
+_A_ROW = 5
+_FORM_SECONDS, _AMOUNT_MAX = 15 * 60.0, 40
 _log = structlog.get_logger()
 
 
@@ -37,6 +43,18 @@ def stop_row(control: str) -> Components:
 def again_row(control: str) -> Components:
     """The "Ask again" button of an answer for which the model could not be had."""
     return _row(ASK_AGAIN, f"{_AGAIN}{control}")
+
+
+def answer_row(answer: Answer) -> Components:
+    """The buttons that an answer brings."""
+    again = again_row(answer.again) if answer.again else []
+    return again + (_row(ASK_ADMIN, answer.ask_admin) if answer.ask_admin else [])
+
+
+def action_rows(actions: Sequence[tuple[str, str]]) -> Components:
+    """The buttons of an announcement, as (label, control): five a row."""
+    rows = (actions[start : start + _A_ROW] for start in range(0, len(actions), _A_ROW))
+    return [{"type": _ACTION_ROW, "components": [_button(*action) for action in row]} for row in rows]
 
 
 def control_of(interaction: discord.Interaction) -> str | None:
@@ -53,7 +71,15 @@ async def press(interaction: discord.Interaction, control: str, desk: Desk) -> N
     message = interaction.message
     try:
         if not control.startswith(_AGAIN):
-            await _say(interaction, await within(_outcome(pressed, desk), interaction.response.defer))
+            done = await within(_outcome(pressed, desk), interaction.response.defer)
+            if done.asks is not None and not interaction.response.is_done():
+                await interaction.response.send_modal(LimitForm(done.asks, desk))
+            elif done.given is not None:
+                await give(interaction, done.given, _words(done) or "")
+            elif done.shown is not None and message is not None:
+                await _show(interaction, message, done.shown)
+            else:
+                await _say(interaction, done)
         elif message is not None and message.interaction_metadata is not None:
             await _ask_again_behind(interaction, message, pressed, desk)
         else:
@@ -115,6 +141,51 @@ async def _take_away(message: discord.Message, desk: Desk) -> None:
         _log.info("button_stays", message=message.id, error=type(error).__name__)
 
 
+async def _show(interaction: discord.Interaction, message: discord.Message, shown: Notice) -> None:
+    """The message goes on to say what a press of its buttons has done, in their place."""
+    said, none = sentence(shown, platform="discord"), discord.AllowedMentions.none()
+    content = f"{message.content}\n{said}".strip()
+    if interaction.response.is_done():
+        await interaction.edit_original_response(content=content, view=None, allowed_mentions=none)
+    else:
+        await interaction.response.edit_message(content=content, view=None, allowed_mentions=none)
+
+
+async def give(interaction: discord.Interaction, given: Given, said: str) -> None:
+    """A file for whoever pressed alone."""
+    file, none = discord.File(BytesIO(given.data), filename=given.name), discord.AllowedMentions.none()
+    if interaction.response.is_done():
+        await interaction.followup.send(said, file=file, ephemeral=True, allowed_mentions=none)
+    else:
+        await interaction.response.send_message(said, file=file, ephemeral=True, allowed_mentions=none)
+
+
+class LimitForm(discord.ui.Modal):
+    """One amount, given back as another press of the button."""
+
+    def __init__(self, control: str, desk: Desk) -> None:
+        super().__init__(title=ASK_LIMIT, timeout=_FORM_SECONDS)
+        self._control = control
+        self._desk = desk
+        self._amount: discord.ui.TextInput[LimitForm] = discord.ui.TextInput(
+            label=ASK_LIMIT_HINT, max_length=_AMOUNT_MAX
+        )
+        self.add_item(self._amount)
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """What became of it is told to whoever typed. Raises PlatformError."""
+        who = asker(interaction, self._desk.bot)
+        press = Press(workspace_of(interaction), self._control, who, typed=self._amount.value)
+
+        async def defer() -> None:
+            await interaction.response.defer(ephemeral=True)
+
+        try:
+            await _say(interaction, await within(_outcome(press, self._desk), defer))
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            raise converted(error) from error
+
+
 async def _say(interaction: discord.Interaction, done: Pressed) -> None:
     response, none = interaction.response, discord.AllowedMentions.none()
     said = _words(done)
@@ -133,6 +204,9 @@ async def _outcome(press: Press, desk: Desk) -> Pressed:
     except StoreUnavailable as error:
         _log.warning("press_not_stored", control=press.control)
         return Pressed(False, Notice(error.reason))
+    except PlatformError as error:  # who somebody is could not be asked
+        _log.warning("press_not_judged", control=press.control, error=error.reason, code=error.code)
+        return Pressed(False, Notice("unexpected"))
 
 
 def _words(done: Pressed) -> str | None:
@@ -140,5 +214,8 @@ def _words(done: Pressed) -> str | None:
 
 
 def _row(label: str, control: str) -> Components:
-    button = {"type": _BUTTON, "style": _GREY, "label": label, "custom_id": f"{PREFIX}{control}"}
-    return [{"type": _ACTION_ROW, "components": [button]}]
+    return [{"type": _ACTION_ROW, "components": [_button(label, control)]}]
+
+
+def _button(label: str, control: str) -> dict[str, Any]:
+    return {"type": _BUTTON, "style": _GREY, "label": label, "custom_id": f"{PREFIX}{control}"}

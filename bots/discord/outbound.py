@@ -10,6 +10,7 @@ from discord.utils import snowflake_time
 
 from bots.discord import words
 from bots.discord.acknowledgement import Acknowledgement
+from bots.discord.aside import Aside, for_others_to_see
 from bots.discord.places import NO_PINGS, ChannelPlace, InteractionPlace, PrivateReplyOver
 from bots.discord.posts import AnswerPosts
 from bots.discord.reply import DiscordReply
@@ -59,7 +60,8 @@ class Outbound:
             defer = acknowledgement.defer if acknowledgement is not None else _deferred_elsewhere
             place = InteractionPlace(self._rest, address, ChannelPlace(self._rest, order.channel), defer)
             shown = order.asked.strip() and not place.private
-            posts = AnswerPosts(order, log, place, lead=words.quote(order.asked) if shown else "")
+            aside = Aside(self._rest, order, place, self.direct) if for_others_to_see(order) else None
+            posts = AnswerPosts(order, log, place, lead=words.quote(order.asked) if shown else "", aside=aside)
             return DiscordReply(
                 order.turn,
                 posts,
@@ -69,10 +71,11 @@ class Outbound:
                 ended=lambda: self.forget(interaction),
             )
         channel = ChannelPlace(self._rest, order.channel, address.get("message"))
+        aside = Aside(self._rest, order, channel, self.direct) if for_others_to_see(order) else None
         typing = None if order.posts else self.waiting.take_over(order.question, order.channel)
         return DiscordReply(
             order.turn,
-            AnswerPosts(order, log, channel),
+            AnswerPosts(order, log, channel, aside=aside),
             self._writer(order.channel),
             lease=log.lease,
             busy=typing,
@@ -93,15 +96,15 @@ class Outbound:
 
     async def tell_of(self, to: str, sentence: str, *, privately: bool) -> None:
         """One sentence in the channel of that id, or to the person of that id or OWNER. Raises PlatformError."""
-        if to == OWNER:
-            application = await self._rest.patiently("GET", "/applications/@me")
-            team = application.get("team") or {}
-            to, privately = str(team.get("owner_user_id") or application["owner"]["id"]), True
-        channel = await self._direct(to) if privately else to
+        channel = await self.direct(to) if privately or to == OWNER else to
         await self._send(channel, {"content": sentence})
 
-    async def _direct(self, person: str) -> str:
-        """The channel of direct messages with a person."""
+    async def direct(self, person: str) -> str:
+        """The channel of direct messages with a person, or with OWNER. Raises PlatformError."""
+        if person == OWNER:
+            application = await self._rest.patiently("GET", "/applications/@me")
+            team = application.get("team") or {}
+            person = str(team.get("owner_user_id") or application["owner"]["id"])
         opened = await self._rest.patiently("POST", "/users/@me/channels", {"recipient_id": person})
         return str(opened["id"])
 
@@ -140,7 +143,7 @@ class Outbound:
             case _:
                 return
         try:
-            channel = await self._direct(order.asker)
+            channel = await self.direct(order.asker)
         except PlatformError as failure:
             _log.warning("asker_not_reached", turn=order.turn, reason=failure.reason, code=failure.code)
             return

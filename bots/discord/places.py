@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bots.discord.errors import INTERACTION_OVER, UNKNOWN_WEBHOOK
+from bots.discord.errors import INTERACTION_OVER, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK
 from bots.discord.rest import Rest
 from bots.discord.said import Said, said_after
 from bots.writer import RateLimited
@@ -192,9 +192,36 @@ class InteractionPlace:
     async def delete(self, post: str) -> None:
         if self.is_over():
             await self._public().delete(post)
-        else:
-            path = f"{self._path}/messages/{post}"
+            return
+        path = f"{self._path}/messages/{post}"
+        try:
             await self._rest.call("DELETE", path, bucket=f"delete {self._token}", token=False)
+        except PlatformError as error:
+            self._give_up_token(error)
+            await self._public().delete(post)
+
+    async def whisper(self, content: str, components: Components) -> None:
+        """Says something to the asker alone, where the answer was announced to all. Raises as `send`.
+
+        A deferral that still "is thinking…" would swallow it and show it to all: whatever stands there goes first.
+        (That Discord then takes it: discord-api-docs 2739.)
+        """
+        payload = _payload(content, components) | {"flags": EPHEMERAL}
+        try:
+            await self._take_original_away()
+            await self._rest.call("POST", f"{self._path}?wait=true", payload, bucket=f"send {self._token}", token=False)
+        except PlatformError as error:
+            self._give_up_token(error)
+            raise
+
+    async def _take_original_away(self) -> None:
+        path = f"{self._path}/messages/@original"
+        try:
+            await self._rest.call("DELETE", path, bucket=f"delete {self._token}", token=False)
+        except PlaceGone as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+        self._last = self._last or "0"  # what comes next would be a follow-up, too
 
     async def said(self, after: str) -> list[Said]:
         return [] if self.private else await self._channel.said(after)  # what one person sees is listed to nobody

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from bots.discord.controls import again_row, stop_row
+from bots.discord.aside import Aside
+from bots.discord.controls import answer_row, stop_row
 from bots.discord.errors import UNKNOWN_MESSAGE
 from bots.discord.orphans import Orphans
 from bots.discord.places import Components, Place
@@ -19,10 +20,11 @@ from bots.replies import sentence
 from bots.splitting import Splitter
 from bots.writer import RateLimited
 from core.errors import PlaceGone, PlatformError
-from core.messages import Answer, Post, ReplyOrder
+from core.messages import Answer, Notice, Post, ReplyOrder
 from core.ports import PostLog, TurnLost
 
 LONGEST_POST = 2000
+LONGEST_ASIDE = LONGEST_POST - 100  # a line goes before it
 _NEARLY_FULL = LONGEST_POST - 400
 _log = structlog.get_logger()
 
@@ -52,9 +54,10 @@ class _Wanted:
 class AnswerPosts:
     """Writes an answer into a place, post by post, the newest open one with a Stop button.
 
-    When it is whole, the last one has an "Ask again" button if the answer brings one.
+    When it is whole, the last one has the buttons that the answer brings.
 
-    `lead` is a line above the answer that is no part of it (the question, where nobody else would see it).
+    `lead` is a line above the answer that is no part of it (the question, where nobody else would see it). `aside`
+    tells the asker alone what is for nobody else; None where nobody else reads the place.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class AnswerPosts:
         place: Place,
         *,
         lead: str = "",
+        aside: Aside | None = None,
     ) -> None:
         self._order = order
         self._log = log
@@ -77,6 +81,8 @@ class AnswerPosts:
         self._splitter = Splitter(LONGEST_POST - len(self._lead))
         self._text = ""
         self._answer: Answer | None = None
+        self._aside = aside
+        self._hidden = False  # whether the answer is for the asker's eyes alone
         self._stale = False  # whether text came since `_wanted` was worked out
         self._wanted: list[_Wanted] = []
         self._shown = _of_earlier(order.posts)
@@ -92,11 +98,13 @@ class AnswerPosts:
             self._splitter = Splitter(LONGEST_POST - len(self._lead))
         self._text = answer.text
         self._answer = answer
+        self._hidden = self._aside is not None and answer.only_asker and not answer.text
         self._stale = True
 
     def begin_again(self, posts: tuple[Post, ...]) -> None:
         """Whatever these posts show, everything is to be written once more."""
         self._shown, self._opened, self._sought = _of_earlier(posts), True, True
+        self._hidden = False  # what the asker alone was shown is nowhere that a late write could reach
 
     async def open(self) -> None:
         """Takes over the post that the place has already, if any: a deferred answer. Raises PlatformError."""
@@ -111,7 +119,7 @@ class AnswerPosts:
         """The bucket of the next call, "edit" or "send"; None when Discord has everything."""
         number = self._next(final=final)
         if number is None:
-            return None
+            return "send" if final and self._to_be_said() else None
         first_exists = number == 0 and self._place.opens
         return "send" if number >= len(self._shown) and not first_exists else "edit"
 
@@ -120,7 +128,11 @@ class AnswerPosts:
         async with self._writing:
             await self.open()
             number = self._next(final=final)
-            if number is None or not self._log.lease.held():  # it was held, when the writer asked
+            if not self._log.lease.held():  # it was, when the writer asked
+                return
+            if number is None:
+                if final and self._to_be_said():
+                    await self._say_aside()
                 return
             if number >= len(self._wanted):
                 await self._remove(number)
@@ -147,6 +159,20 @@ class AnswerPosts:
             if not shown.gone and (shown.content, shown.buttons) != (wanted.content, wanted.buttons):
                 return number
         return len(self._shown) - 1 if final and len(self._shown) > len(self._wanted) else None
+
+    def _to_be_said(self) -> bool:
+        """Whether the asker has yet to be told what nobody else reads."""
+        return self._hidden and self._aside is not None and not (self._aside.told or self._aside.refused)
+
+    async def _say_aside(self) -> None:
+        if self._aside is None or self._answer is None:
+            return
+        words = _words_of(self._answer)
+        if not self._sought and await self._adopt_earlier(_Wanted(words, 0, buttons=True, closed=True)):
+            return  # now there is something to be taken away first
+        if self._log.lease.held():
+            await self._aside.say(words[:LONGEST_ASIDE], answer_row(self._answer))
+            self._stale = True  # where that was refused, there is something to be shown after all
 
     async def _begin(self, number: int, wanted: _Wanted) -> None:
         """A further post: one that an earlier attempt left here, else a new one."""
@@ -232,13 +258,19 @@ class AnswerPosts:
     def _buttons(self, wanted: _Wanted) -> Components:
         if not wanted.buttons:
             return []
-        return again_row(self._answer.again) if self._answer is not None else stop_row(self._order.stop)
+        return answer_row(self._answer) if self._answer is not None else stop_row(self._order.stop)
 
     def _refresh(self) -> None:
         """Brings `_wanted` up to the text: only when the writer asks, so that many deltas cost one look."""
         if not self._stale:
             return
         self._stale = False
+        if self._hidden and self._aside is not None:
+            short = f"{self._lead}{sentence(Notice('refused_in_place'), platform='discord')}"
+            self._wanted = (
+                [_Wanted(short, 0, buttons=_is_pressable(self._answer), closed=True)] if self._aside.refused else []
+            )
+            return
         final = self._answer is not None
         rendered = render(self._text[: stable_prefix(self._text, final=final)], "discord")
         self._wanted = []
@@ -256,19 +288,28 @@ class AnswerPosts:
 
     def _put_below(self, answer: Answer, end: int) -> None:
         """Adds the notices to the last post, or in a post of their own where they do not fit; then the button."""
-        again = bool(answer.again)
+        pressable = _is_pressable(answer)
         notices = [sentence(notice, platform="discord") for notice in answer.notices]
         if not self._wanted:
-            words = "\n".join(notices) or "…"
-            self._wanted = [_Wanted(f"{self._lead}{words}"[:LONGEST_POST], 0, buttons=again, closed=True)]
+            words = _words_of(answer)
+            self._wanted = [_Wanted(f"{self._lead}{words}"[:LONGEST_POST], 0, buttons=pressable, closed=True)]
         elif notices:
             small = "\n".join(f"-# {line}" for notice in notices for line in notice.splitlines() if line.strip())
             last = self._wanted[-1]
             together = f"{last.content}\n{small}"
             if len(together) <= LONGEST_POST:
-                self._wanted[-1] = _Wanted(together, last.start, buttons=again, closed=True)
+                self._wanted[-1] = _Wanted(together, last.start, buttons=pressable, closed=True)
             else:
-                self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=again, closed=True))
+                self._wanted.append(_Wanted(small[:LONGEST_POST], end, buttons=pressable, closed=True))
+
+
+def _is_pressable(answer: Answer | None) -> bool:
+    return answer is not None and bool(answer.again or answer.ask_admin)
+
+
+def _words_of(answer: Answer) -> str:
+    """What people are told of an answer without text."""
+    return "\n".join(sentence(notice, platform="discord") for notice in answer.notices) or "…"
 
 
 def _of_earlier(posts: tuple[Post, ...]) -> list[_Shown]:

@@ -49,7 +49,7 @@ def _kept(thing: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
         kept["default_member_permissions"] = str(kept["default_member_permissions"])
     if "options" in kept:  # options keep their order: people see it
         kept["options"] = [_kept(option, _OPTION) for option in kept["options"]]
-    for key in ("contexts", "integration_types"):
+    for key in ("contexts", "integration_types", "channel_types"):  # sets, in whatever order
         if key in kept:
             kept[key] = sorted(kept[key])
     return kept

@@ -12,6 +12,9 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from http import HTTPStatus
+from json import dumps
+from mimetypes import guess_type
+from types import MappingProxyType
 from typing import Any, Self
 
 import aiohttp
@@ -22,6 +25,7 @@ from bots.writer import RateLimited
 from core.errors import PlatformUnavailable
 
 JSON = Mapping[str, Any]
+Files = Mapping[str, bytes]
 _AGENT = "DiscordBot (https://github.com/bise, 0.1)"
 _EVERYWHERE = 45  # requests in any second with the bot's token; Discord takes 50, and bans after many refusals
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
@@ -52,11 +56,19 @@ class Rest:
             self._session = None
 
     async def call(
-        self, method: str, path: str, json: JSON | None = None, *, bucket: str = "", token: bool = True
+        self,
+        method: str,
+        path: str,
+        json: JSON | None = None,
+        *,
+        bucket: str = "",
+        token: bool = True,
+        files: Files = MappingProxyType({}),
     ) -> Any:
         """One request; gives the decoded body (None where there is none).
 
-        `bucket` names calls that share a limit; those without one obey only Discord's global limit.
+        `files`: bytes by name, sent beside the body, which names them as attachments 0, 1 …. `bucket` names calls that
+        share a limit; those without one obey only Discord's global limit.
         Raises RateLimited (nothing was done: call again after it), PlatformError.
         """
         self._wait_out(bucket)
@@ -65,7 +77,8 @@ class Rest:
             self._count()
             headers["Authorization"] = f"Bot {self._token}"
         try:
-            async with self._opened().request(method, self._base + path, json=json, headers=headers) as response:
+            body_of = {"data": _form(json, files)} if files else {"json": json}
+            async with self._opened().request(method, self._base + path, headers=headers, **body_of) as response:
                 body = await _body(response)
                 self._note(response, bucket, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -90,11 +103,12 @@ class Rest:
         bucket: str = "",
         tries: int = 4,
         repeatable: bool = True,
+        files: Files = MappingProxyType({}),
     ) -> Any:
         """The same, but waits limits out, and tries again when Discord is unwell if the call is `repeatable`."""
         for attempt in range(1, tries + 1):
             try:
-                return await self.call(method, path, json, bucket=bucket)
+                return await self.call(method, path, json, bucket=bucket, files=files)
             except RateLimited as limited:
                 if attempt == tries:
                     raise PlatformUnavailable("Discord limits our calls", code="429") from limited
@@ -142,6 +156,16 @@ class Rest:
         if bucket and response.headers.get("X-RateLimit-Remaining") == "0":
             self._shut = {name: opens for name, opens in self._shut.items() if opens > now}
             self._shut[bucket] = now + float(response.headers.get("X-RateLimit-Reset-After", 0.0))
+
+
+def _form(json: JSON | None, files: Files) -> aiohttp.FormData:
+    """Made anew for each request: a form is spent once it was sent."""
+    form = aiohttp.FormData()
+    form.add_field("payload_json", dumps(json or {}), content_type="application/json")
+    for number, (name, data) in enumerate(files.items()):
+        kind = guess_type(name)[0] or "application/octet-stream"
+        form.add_field(f"files[{number}]", data, filename=name, content_type=kind)
+    return form
 
 
 async def _body(response: aiohttp.ClientResponse) -> Any:

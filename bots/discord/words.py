@@ -54,6 +54,11 @@ def thread_name(topic: str) -> str:
     return (line if len(line) <= _TOPIC_LIMIT else f"{line[: _TOPIC_LIMIT - 1].rstrip()}…") or "Chat"
 
 
+def asked_in(channel: str) -> str:
+    """Begins what is said in direct messages about a question that was asked elsewhere."""
+    return f"You asked me something in <#{channel}>."
+
+
 def cannot_write(channel: str) -> str:
     """For the asker's direct messages, when the answer was refused in `channel`."""
-    return f"You asked me something in <#{channel}>. {say('place_forbidden')}"
+    return f"{asked_in(channel)} {say('place_forbidden')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
+from datetime import datetime
 
 import aiohttp
 import httpx
@@ -13,6 +14,7 @@ from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 
 from bots.replies import sentence
+from bots.slack.announcements import Announcements
 from bots.slack.api import web_client
 from bots.slack.blocks import escaped
 from bots.slack.catch_up import CatchUp
@@ -27,7 +29,7 @@ from bots.slack.webhook import Webhook
 from bots.slack.workspace import SlackWorkspace
 from bots.writer import RateLimited
 from core.errors import AttachmentError, PlaceForbidden, PlaceGone, PlatformUnavailable, SettingsError, TokenRevoked
-from core.messages import Attachment, ConversationKind, Notice, ReplyOrder, WorkspaceKey
+from core.messages import Announcement, Attachment, ConversationKind, Notice, ReplyOrder, WorkspaceKey
 from core.ports import OWNER, PostLog, Reply
 from core.settings import Settings
 from core.turns.catching_up import CatchingUp
@@ -47,6 +49,7 @@ class SlackAdapter:
         self._settings = settings
         self._core = core
         self._workspaces: dict[str, SlackWorkspace] = {}
+        self._announcements = Announcements(self._workspaces)
         self._app: AsyncApp | None = None
         self._socket: SocketMode | None = None
         self._listeners: Listeners | None = None
@@ -197,6 +200,20 @@ class SlackAdapter:
             else:
                 return
         raise refusals[-1]
+
+    async def announce(self, to: str, announcement: Announcement, *, privately: bool = False) -> str:  # noqa: ARG002
+        """In the workspace that knows `to`, a channel or a person. Raises PlatformError."""
+        return await self._announcements.announce(to, announcement)
+
+    async def find_announcement(
+        self, to: str, announcement: Announcement, since: datetime, *, privately: bool = False
+    ) -> str | None:
+        """Raises PlatformError."""
+        return await self._announcements.find(to, announcement, since, privately=privately)
+
+    async def admins_of(self, workspace: WorkspaceKey) -> tuple[str, ...]:
+        """Raises PlatformError."""
+        return await self._announcements.admins_of(workspace)
 
     def _find(self, team: str | None, enterprise: str | None) -> SlackWorkspace | None:
         # On Enterprise Grid a command names the team of the channel it was given in, which may be a sister.

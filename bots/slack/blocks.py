@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bots.money_words import ASK_ADMIN
 from bots.replies import ASK_AGAIN, STOP
 from bots.slack.api import Json
 from bots.slack.manifest import CONTROL_ACTION
@@ -20,16 +21,15 @@ def markdown(text: str) -> Json:
 
 
 def foot_blocks(foot: Foot) -> list[Json]:
-    """The notes as small print, and the button."""
+    """The notes as small print, and the buttons."""
     notes = [{"type": "mrkdwn", "text": escaped(note)} for note in foot.notes]
     starts = range(0, len(notes), _CONTEXT_ELEMENTS_MAX)
     blocks: list[Json] = [
         {"type": "context", "elements": notes[start : start + _CONTEXT_ELEMENTS_MAX]} for start in starts
     ]
-    if foot.stop:
-        blocks.append({"type": "actions", "elements": [button(STOP, foot.stop)]})
-    if foot.again:
-        blocks.append({"type": "actions", "elements": [button(ASK_AGAIN, foot.again)]})
+    for label, control in ((STOP, foot.stop), (ASK_AGAIN, foot.again), (ASK_ADMIN, foot.ask_admin)):
+        if control:
+            blocks.append({"type": "actions", "elements": [button(label, control)]})
     return blocks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bots.money_desk import CHOICES, MoneyDesk
 from bots.replies import MEMBERSHIP_UNKNOWN, sentence
 from bots.slack.api import Json
 from bots.slack.inbound import person
@@ -13,7 +14,7 @@ from bots.slack.ports import Core
 from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice, Person
 
-SETTINGS = ("assistant", "model", "recent-messages")
+SETTINGS = ("assistant", "model", "recent-messages", *CHOICES)
 _SWITCH = {"on": True, "off": False}
 
 
@@ -36,8 +37,9 @@ class Set:
 class Choosing:
     """Carries both out. `admins`: ids of those who count as admins besides Slack's own."""
 
-    def __init__(self, core: Core, admins: frozenset[str], *, guests_welcome: bool) -> None:
+    def __init__(self, core: Core, money: MoneyDesk, admins: frozenset[str], *, guests_welcome: bool) -> None:
         self._core = core
+        self._money = money
         self._admins = admins
         self._guests_welcome = guests_welcome
 
@@ -49,14 +51,17 @@ class Choosing:
             case Choose(what, ""):
                 return _said(await self._core.choices.told(what, key, channel))
             case Set(name, value) if name in SETTINGS and value:
-                caller = await self._caller(workspace, command)
+                caller = await self.caller(workspace, command)
                 if caller is None:
                     return MEMBERSHIP_UNKNOWN
+                if name in CHOICES:
+                    return await self._money.choose(key, name, value, caller)
                 return _said(await self._set(workspace, order) if caller.admin else Notice("not_admin"))
             case Set():
-                return _said(await self._core.choices.workspace_told(key))
+                told = _said(await self._core.choices.workspace_told(key))
+                return f"{told}\n{await self._money.choices(key)}"
             case Choose(what, name):
-                caller = await self._caller(workspace, command)
+                caller = await self.caller(workspace, command)
                 if caller is None:
                     return MEMBERSHIP_UNKNOWN
                 if caller.external and not self._guests_welcome:
@@ -75,7 +80,7 @@ class Choosing:
             case _:
                 return Notice("recent_messages_which")
 
-    async def _caller(self, workspace: SlackWorkspace, command: Json) -> Person | None:
+    async def caller(self, workspace: SlackWorkspace, command: Json) -> Person | None:
         """Who gave the command; None while Slack has not told who that is and it matters."""
         user = str(command["user_id"])
         if user not in self._admins and not await workspace.people.is_settled(user):

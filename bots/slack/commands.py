@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bots.replies import MEMBERSHIP_UNKNOWN, TRAINING_NOTE, help_text, sentence, usage_text
+from bots.money_desk import MoneyDesk
+from bots.replies import MEMBERSHIP_UNKNOWN, TRAINING_NOTE, help_text, sentence
+from bots.report_desk import ReportDesk
+from bots.slack import budgets
 from bots.slack.api import Json
+from bots.slack.budgets import SetLimit, ShowBudget
 from bots.slack.choosing import Choose, Choosing, Set
 from bots.slack.inbound import command_to_message, people_named
 from bots.slack.manifest import COMMAND
@@ -16,7 +20,7 @@ from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice
 from core.settings import Settings
 
-SUBCOMMANDS = ("ask", "usage", "assistant", "model", "settings", "help")
+SUBCOMMANDS = ("ask", "usage", "budget", "report", "assistant", "model", "settings", "help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What is to hold of the reports, as it was typed, a channel by its bare id; empty: what holds."""
+
+    typed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`notice` says first what was wrong with the command; None for a plain `help`."""
 
     notice: Notice | None = None
 
 
-def parse(text: str) -> Ask | Usage | Help | Choose | Set | Notice:
+def parse(text: str) -> Ask | Usage | Help | Choose | Set | ShowBudget | SetLimit | Report | Notice:
     """What was typed behind `/bise`; a Notice where it makes no sense and help would not help."""
     words = text.split(maxsplit=1)
     name, rest = (words[0] if words else ""), (words[1].strip() if len(words) > 1 else "")
@@ -49,6 +60,10 @@ def parse(text: str) -> Ask | Usage | Help | Choose | Set | Notice:
             return Ask(rest)
         case "usage":
             return Usage()
+        case "budget":
+            return budgets.parse(rest)
+        case "report":
+            return Report(budgets.CHANNEL.sub(r"\1", rest))
         case "assistant":
             return Choose("assistant", rest)
         case "model":
@@ -76,7 +91,9 @@ class Commands:
         self._admins = admins
         self._guests_welcome = settings.allow_external
         self._notes = (TRAINING_NOTE,) if settings.words_may_train else ()
-        self._choosing = Choosing(core, admins, guests_welcome=settings.allow_external)
+        self._money = MoneyDesk(core, "slack")
+        self._reports = ReportDesk(core, "slack")
+        self._choosing = Choosing(core, self._money, admins, guests_welcome=settings.allow_external)
         self._now = now
 
     async def run(self, workspace: SlackWorkspace, command: Json) -> str:
@@ -92,12 +109,33 @@ class Commands:
                 assistants = ", ".join(self._core.choices.names.every("assistant"))
                 return "\n".join([*lines, help_text("slack", assistants=assistants, notes=self._notes)])
             case Usage():
-                person = str(command["user_id"])
-                return usage_text(await self._core.usage_today_and_month(workspace.bot.workspace, person))
+                return await self._money.usage(workspace.bot.workspace, str(command["user_id"]))
+            case ShowBudget() | SetLimit() as wanted:
+                return await self._budget(workspace, command, wanted)
+            case Report(typed):
+                return await self._report(workspace, command, typed)
             case Choose() | Set() as order:
                 return await self._choosing.run(workspace, command, order)
             case Ask(prompt):
                 return await self._ask(workspace, command, prompt)
+
+    async def _budget(self, workspace: SlackWorkspace, command: Json, wanted: ShowBudget | SetLimit) -> str:
+        key, here = workspace.bot.workspace, str(command["channel_id"])
+        caller = await self._choosing.caller(workspace, command)
+        if caller is None:
+            return MEMBERSHIP_UNKNOWN
+        match wanted:
+            case ShowBudget():
+                return await self._money.show(key, caller, here)
+            case SetLimit(per, amount, person, channel):
+                where = here if wanted.here else channel
+                return await self._money.set_limit(key, per, amount, caller, person=person, channel=where)
+
+    async def _report(self, workspace: SlackWorkspace, command: Json, typed: str) -> str:
+        caller = await self._choosing.caller(workspace, command)
+        if caller is None:
+            return MEMBERSHIP_UNKNOWN
+        return await self._reports.run(workspace.bot.workspace, typed, caller)
 
     async def _ask(self, workspace: SlackWorkspace, command: Json, prompt: str) -> str:
         user = str(command["user_id"])

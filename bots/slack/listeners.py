@@ -24,14 +24,17 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bots.money_desk import MoneyDesk
 from bots.replies import LATE, sentence
-from bots.slack import inbound
+from bots.slack import forms, inbound, reports
 from bots.slack.api import LIBRARY_LOG, Json, is_loopback
-from bots.slack.blocks import escaped, without_buttons
+from bots.slack.blocks import escaped, foot_blocks, without_buttons
 from bots.slack.catch_up import Accept, microseconds
 from bots.slack.commands import Commands
-from bots.slack.manifest import COMMAND, CONTROL_ACTION
+from bots.slack.manifest import COMMAND, CONTROL_ACTION, COST_SHORTCUT
 from bots.slack.ports import Core
+from bots.slack.posts import Foot
+from bots.slack.report_blocks import PRESSED
 from bots.slack.workspace import SlackWorkspace
 from core.errors import BiseError, PlatformUnavailable, StoreUnavailable
 from core.messages import Notice, Press
@@ -66,6 +69,7 @@ class Listeners:
         self._admins = admins
         self._guests_welcome = settings.allow_external
         self._commands = Commands(core, admins, settings)
+        self._money = MoneyDesk(core, "slack")
         self._late: set[asyncio.Task[None]] = set()
         self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -83,6 +87,9 @@ class Listeners:
         app.event(re.compile(".+"))(self.on_event)
         app.command(COMMAND)(self.on_command)
         app.action(CONTROL_ACTION)(self.on_press)
+        app.action(PRESSED)(self.on_press)
+        app.view(forms.FORM)(self.on_form)
+        app.shortcut({"type": "message_action", "callback_id": COST_SHORTCUT})(self.on_cost)
         app.error(self.on_error)
         return app
 
@@ -139,6 +146,31 @@ class Listeners:
         if words:
             await self._tell(workspace, body, words)
         await ack()
+
+    async def on_cost(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
+        """The message menu "What did this cost?"."""
+        workspace = self._workspace(context)
+        post = f"{(body.get('channel') or {}).get('id')}:{body.get('message_ts')}"
+        cost = self._money.cost_of_post(workspace.bot.workspace, post)
+        await self._tell(workspace, body, await self._in_time(workspace, body, cost, "slack.shortcut_failed"))
+        await ack()
+
+    async def on_form(self, ack: AsyncAck, body: Json, context: AsyncBoltContext) -> None:
+        """What somebody typed into a form is told there, also what is wrong with it."""
+        workspace = self._workspace(context)
+        told: Json = body.get("user") or {}
+        user, team, done = str(told.get("id") or ""), str(told.get("team_id") or ""), False
+
+        async def said() -> str:
+            nonlocal done
+            known = await workspace.people.profiles([user])
+            who = inbound.person(user, team, workspace.bot, known, self._admins)
+            pressed = await self._core.press(forms.submitted(body, workspace.bot.workspace, who))
+            done = pressed.done
+            return sentence(pressed.notice, platform="slack") if pressed.notice else ""
+
+        words = await self._in_time(workspace, body, said(), "slack.form_failed")
+        await ack(**forms.answer(words, done=done or words == LATE))
 
     async def close(self) -> None:
         """Lets what is late come to its end for a while, then ends it."""
@@ -205,6 +237,15 @@ class Listeners:
             if thread := where.get("thread_ts"):
                 workspace.signs.promise(pressed.turn, str(where.get("channel_id")), str(thread))
             await self._take_button_away(workspace, body)
+        if pressed.asks is not None:
+            await forms.ask(workspace, str(body.get("trigger_id") or ""), pressed.asks)
+            return ""
+        if pressed.given is not None:
+            await reports.give_file(workspace, user, pressed.given.name, pressed.given.data)
+            return sentence(Notice("report_table_sent", {"name": pressed.given.name}), platform="slack")
+        if pressed.shown is not None:
+            said = sentence(pressed.shown, platform="slack")
+            return "" if await self._take_button_away(workspace, body, said) else said
         return sentence(pressed.notice, platform="slack") if pressed.notice else ""
 
     async def _answer_now(self, missed: CatchingUp, workspace: SlackWorkspace, body: Json, press: Press) -> str:
@@ -243,13 +284,19 @@ class Listeners:
             log.exception(action)  # a person waits for an answer, and nobody sends the command again
             return sentence(Notice("unexpected"), platform="slack")
 
-    async def _take_button_away(self, workspace: SlackWorkspace, body: Json) -> None:
-        """Shows the message of a press without its button, if that takes no more than the blocks that came with it."""
+    async def _take_button_away(self, workspace: SlackWorkspace, body: Json, instead: str = "") -> bool:
+        """Shows the message of a press without its buttons, if that takes no more than the blocks that came with it.
+
+        `instead`: what it says in their place. False: that takes more.
+        """
         message: Json = body.get("message") or {}
-        left = without_buttons(message)
-        if any(block.get("type") != "context" for block in left):  # else its words are not in its blocks
-            shown = {"replace_original": True, "text": str(message.get("text") or ""), "blocks": left}
-            await self._respond(workspace, body, shown)
+        left, text = without_buttons(message), str(message.get("text") or "")
+        if all(block.get("type") == "context" for block in left):  # its words are not in its blocks
+            return False
+        if instead:
+            left, text = [*left, *foot_blocks(Foot((instead,)))], f"{text}\n{escaped(instead)}"
+        await self._respond(workspace, body, {"replace_original": True, "text": text, "blocks": left})
+        return True
 
     async def _tell(self, workspace: SlackWorkspace, body: Json, words: str) -> None:
         message = {"response_type": "ephemeral", "replace_original": False, "text": escaped(words)}

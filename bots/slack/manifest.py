@@ -10,8 +10,10 @@ SCOPES = {
     "chat:write": "answer",
     "commands": "/bise",
     "files:read": "read attached images",
+    "files:write": "show the picture of a report, and give its table",
     "groups:history": "hear follow-ups in private channels",
     "im:history": "hear direct messages",
+    "im:write": "write to admins privately",
     "mpim:history": "hear follow-ups in group conversations",
     "users:read": "know people's names, and who is a guest",
 }
@@ -20,6 +22,9 @@ MESSAGE_EVENTS = ("message.channels", "message.groups", "message.im", "message.m
 EVENTS = ("app_mention", *MESSAGE_EVENTS)
 COMMAND = "/bise"
 EVENTS_PATH = "/slack/events"
+
+# The message shortcut: what an answer has cost.
+COST_SHORTCUT = "bise_cost"
 
 # The one button so far; its value is the id of a control.
 CONTROL_ACTION = "bise:control"

@@ -10,6 +10,7 @@ import structlog
 from bots.rendering import render, stable_prefix
 from bots.slack import blocks
 from bots.slack.api import Json
+from bots.slack.aside import Aside
 from bots.slack.errors import METHOD_REFUSED, Unsure
 from bots.slack.orphans import Orphans
 from bots.slack.posts import Foot, Goal, Posts, Step
@@ -37,7 +38,10 @@ log = structlog.get_logger()
 
 
 class Outlet:
-    """What should be seen (`text`, `foot`) against what is seen; honours `bots.writer.Outlet`."""
+    """What should be seen (`text`, `foot`) against what is seen; honours `bots.writer.Outlet`.
+
+    With an `aside`, nothing is to be seen here: once that is so, the asker alone is told.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Outlet:
         self.text = ""
         self.foot = Foot(stop=order.stop)
         self.placeholder = ""
+        self.aside: Aside | None = None
         self._order = order
         self._workspace = workspace
         self._log = posts
@@ -75,7 +80,7 @@ class Outlet:
             self._streaming = not self._streams_refused and self._workspace.streams.may_begin(self._clock())
         step = self._next(final=final)
         if step is None:
-            return None
+            return self.aside.bucket if final and self.aside is not None else None
         method = _METHODS[step.act]
         return f"{method}:{self._order.channel}" if step.act == "post" else method
 
@@ -84,6 +89,8 @@ class Outlet:
         step = self._next(final=final)
         self._streaming = None
         if step is None:
+            if final and self.aside is not None and self.aside.bucket is not None:
+                await self._say_aside(self.aside)
             return
         if step.act in {"start", "post"}:
             if not self._sought and await self._adopt_earlier():
@@ -106,19 +113,28 @@ class Outlet:
         else:
             await self._done(step, str(answer.get("ts") or ""))
 
+    async def _say_aside(self, aside: Aside) -> None:
+        if not self._sought and await self._adopt_earlier():
+            return  # now there is something to be taken away first
+        await self._status.end(clear=True)
+        if self._log.lease.held():
+            await aside.say()
+
     def _next(self, *, final: bool) -> Step | None:
         stops = self._workspace.streams.may_end(self._clock())
         streaming = bool(self._streaming) and bool(self.text)  # a placeholder is there to be written over
         return self._posts.next(self._goal(final=final), self._clock(), streaming=streaming, stops=stops)
 
     def _goal(self, *, final: bool) -> Goal:
+        if self.aside is not None and not self.aside.refused:
+            return Goal((), running=not final)
         pieces = self._pieces(final=final)
         if pieces:
             return Goal(pieces, running=not final, foot=self.foot)
         words = "\n".join(self.foot.notes) if final else self.placeholder
         if not words or (not final and len(self._posts)):
             return Goal((), running=not final)
-        foot = Foot(again=self.foot.again) if final else self.foot
+        foot = Foot(again=self.foot.again, ask_admin=self.foot.ask_admin) if final else self.foot
         return Goal((Piece(words, 0, 0, sure=0),), running=not final, foot=foot)
 
     def _pieces(self, *, final: bool) -> list[Piece]:

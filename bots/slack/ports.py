@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bots import money_desk, report_desk
 from core.messages import Accepted, IncomingMessage, Press, Pressed, WorkspaceKey
-from core.reports.figures import UsageView
 from core.turns.choices import Choices
 
 
-class Core(Protocol):
+class Core(money_desk.Core, report_desk.Core, Protocol):
     """Each raises StoreUnavailable where nothing could be stored or read."""
 
     @property
@@ -17,4 +17,3 @@ class Core(Protocol):
     async def accept(self, message: IncomingMessage, /) -> Accepted: ...
     async def knows(self, workspace: WorkspaceKey, channel: str, root: str, /) -> bool: ...
     async def press(self, press: Press, /) -> Pressed: ...
-    async def usage_today_and_month(self, workspace: WorkspaceKey, person: str | None, /) -> UsageView: ...

@@ -19,12 +19,13 @@ Act = Literal["start", "append", "stop", "post", "update", "delete"]
 class Foot:
     """What stands below an answer: sentences for people, and a button, which is a control's id.
 
-    `stop` is there while it is written, `again` when the model could not be had.
+    `stop` is there while it is written, `again` when the model could not be had, `ask_admin` when money was short.
     """
 
     notes: tuple[str, ...] = ()
     stop: str = ""
     again: str = ""
+    ask_admin: str = ""
 
 
 NO_FOOT = Foot()

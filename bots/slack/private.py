@@ -63,7 +63,7 @@ class PrivateReply:
         if not texts and not notes:
             await self._respond({"delete_original": True})
             return
-        foot = Foot(notes=notes if texts else (), again=answer.again)
+        foot = Foot(notes=notes if texts else (), again=answer.again, ask_admin=answer.ask_admin)
         for number, text in enumerate(texts or ["\n".join(notes)]):
             last = number >= len(texts) - 1
             body = _body(text, foot if last else NO_FOOT, replace=number == 0)
@@ -76,7 +76,7 @@ class PrivateReply:
         pieces = split(render(answer.text, "slack"), PIECE_MAX)
         if pieces:
             notes = blocks.small_print([sentence(notice, platform="slack") for notice in answer.notices])
-            foot = Foot(notes=notes, again=answer.again) if len(pieces) == 1 else NO_FOOT
+            foot = Foot(notes=notes, again=answer.again, ask_admin=answer.ask_admin) if len(pieces) == 1 else NO_FOOT
             await self._respond(_body(pieces[0].text, foot, replace=True))
 
     def error(self) -> PlatformError | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bots.replies import sentence, status_text
+from bots.slack.aside import Aside
 from bots.slack.blocks import small_print
 from bots.slack.outlet import Outlet
 from bots.slack.posts import Foot
 from bots.slack.status import StatusLine
 from bots.slack.workspace import SlackWorkspace
 from core.errors import PlatformError, PlatformUnavailable
-from core.messages import Answer, Post, ReplyOrder
+from core.messages import Answer, ConversationKind, Post, ReplyOrder
 from core.ports import PostLog
 
 
@@ -22,6 +23,7 @@ class SlackReply:
         self._status = StatusLine(
             workspace.api, order.channel, thread_ts, self._post_status, earlier=sign, lease=posts.lease
         )
+        self._order, self._api = order, workspace.api
         self._outlet = Outlet(order, workspace, posts, self._status)
         self._writer, self._lease = workspace.writer, posts.lease
         self._lane = self._writer.open(self._outlet, self._lease)
@@ -40,10 +42,12 @@ class SlackReply:
         try:
             await self._lane.finish()
         finally:
-            await self._status.end(clear=not answer.text and not answer.notices and self._lease.held())
+            unseen = not answer.text and (self._hidden(answer) or not answer.notices)
+            await self._status.end(clear=unseen and self._lease.held())
 
     async def again(self, answer: Answer, posts: tuple[Post, ...]) -> None:
         self._conclude(answer)
+        self._outlet.aside = None  # what the asker alone was shown is nowhere that a late write could reach
         self._outlet.begin_again(posts)
         self._lane = self._writer.open(self._outlet, self._lease)
         await self._lane.finish()
@@ -61,7 +65,13 @@ class SlackReply:
     def _conclude(self, answer: Answer) -> None:
         self._outlet.text = answer.text
         notes = small_print([sentence(notice, platform="slack") for notice in answer.notices])
-        self._outlet.foot = Foot(notes=notes, again=answer.again)
+        foot = Foot(notes=notes, again=answer.again, ask_admin=answer.ask_admin)
+        self._outlet.foot = foot
+        self._outlet.aside = Aside(self._order, self._api, foot) if self._hidden(answer) else None
+
+    def _hidden(self, answer: Answer) -> bool:
+        """Whether what is said is for the asker's eyes alone, and others would read it here."""
+        return answer.only_asker and not answer.text and self._order.kind is not ConversationKind.DM
 
     def _post_status(self) -> None:
         """Where Slack shows no status, the answer's own post says what is going on."""

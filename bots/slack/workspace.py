@@ -28,6 +28,7 @@ LIMITS: Mapping[str, Limit] = {
     "chat.delete": Limit(50, 60.0),
     "assistant.threads.setStatus": Limit(600, 60.0),
     "chat.postMessage": Limit(1, 1.0),
+    "chat.postEphemeral": Limit(100, 60.0),
 }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import migrations
 from bots import replies
+from bots.terminal.tables import print_table
 from core.errors import ModelError
 from core.messages import Tokens, WorkspaceKey
 from core.mistral.catalogue import Catalogue
@@ -36,6 +36,8 @@ async def usage(
     try:
         await database.check(migrations.NEWEST)
         table = await figures.table(database, workspace, since=since, until=until, by=by)
+        if by == "user" and not table.pseudonyms:
+            await figures.named_people(database, workspace, "usage", by=None, now=datetime.now(UTC))
     finally:
         await database.close()
     if as_json:
@@ -46,7 +48,57 @@ async def usage(
         return 0
     heads = (by or "", "calls", "tokens in", "cached", "tokens out", "cost", "estimated")
     rows = [_row(name, tokens) for name, tokens in table.by]
-    _print_table(heads, [*rows, _row("total", table.total)])
+    print_table(heads, [*rows, _row("total", table.total)])
+    if table.pseudonyms:
+        sys.stderr.write(
+            "Who spent what is not shown until the workspace turns that on: people have numbers instead.\n"
+        )
+    return 0
+
+
+async def estimated(
+    settings: Settings, workspace: WorkspaceKey, *, since: date | None, until: date | None, as_json: bool
+) -> int:
+    """Prints the calls whose cost is estimated, with their numbers. Raises WrongUse for an unknown workspace."""
+    database = Database.open(settings.database_url)
+    try:
+        await database.check(migrations.NEWEST)
+        calls = await figures.estimated(database, workspace, since=since, until=until)
+    finally:
+        await database.close()
+    if as_json:
+        body = [
+            {
+                "call": call.number,
+                "at": call.at.isoformat(),
+                "day": call.local_date.isoformat(),
+                "model": call.model,
+                "outcome": call.outcome,
+                "cost_microusd": call.cost_microusd,
+                "estimated_microusd": call.estimated_microusd,
+            }
+            for call in calls
+        ]
+        sys.stdout.write(json.dumps({"calls": body}) + "\n")
+        return 0
+    if not calls:
+        sys.stderr.write("The cost of every call is known.\n")
+        return 0
+    print_table(
+        ("call", "day", "model", "outcome", "estimated"),
+        [
+            (
+                str(call.number),
+                call.local_date.isoformat(),
+                call.model,
+                call.outcome,
+                replies.dollars(call.estimated_microusd),
+            )
+            for call in calls
+        ],
+        left=4,
+    )
+    sys.stderr.write(f"`bise budget correct {calls[0].number} --cost 0.0123` puts the first one right.\n")
     return 0
 
 
@@ -60,7 +112,7 @@ async def models(settings: Settings, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps({"models": rows, "live_known": live is not None}) + "\n")
         return 0
     heads = ("model", "status", "context", "$ in / out per M", "sees", "live", "instead")
-    _print_table(
+    print_table(
         heads,
         [
             (
@@ -129,14 +181,3 @@ def _row(name: str, tokens: Tokens) -> tuple[str, ...]:
     counts = (tokens.calls, tokens.prompt_tokens, tokens.cached_tokens, tokens.completion_tokens)
     money = (replies.dollars(tokens.cost_microusd), replies.dollars(tokens.estimated_microusd))
     return (name, *(f"{count:,}" for count in counts), *money)
-
-
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for row in (heads, *rows):
-        cells = [
-            text.ljust(width) if not column else text.rjust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")

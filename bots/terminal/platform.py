@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from bots import replies
-from core.errors import AttachmentError, PlatformError
-from core.messages import LOCAL, Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
+from core.errors import AttachmentError, PlaceGone, PlatformError
+from core.messages import LOCAL, Announcement, Answer, Attachment, Notice, Post, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 
 
@@ -44,6 +45,25 @@ class TerminalPlatform:
     async def tell(self, to: str, notice: Notice, *, privately: bool = False) -> None:  # noqa: ARG002
         """Whoever sits here is told."""
         self.remark(replies.sentence(notice) + "\n")
+
+    async def announce(self, to: str, announcement: Announcement, *, privately: bool = False) -> str:  # noqa: ARG002
+        """Raises PlaceGone: whoever sits here is gone before anything is announced."""
+        raise PlaceGone("a terminal keeps nothing", code="terminal")
+
+    async def find_announcement(
+        self,
+        to: str,  # noqa: ARG002
+        announcement: Announcement,  # noqa: ARG002
+        since: datetime,  # noqa: ARG002
+        *,
+        privately: bool = False,  # noqa: ARG002
+    ) -> str | None:
+        """None: nothing is announced here."""
+        return None
+
+    async def admins_of(self, workspace: WorkspaceKey) -> tuple[str, ...]:  # noqa: ARG002
+        """None that could be written to."""
+        return ()
 
     def remark(self, text: str) -> None:
         if not self._quiet:

@@ -17,7 +17,7 @@ from bots.discord.errors import converted
 from bots.discord.registration import normalised, register
 from bots.discord.rest import Rest
 from core.errors import PlatformError
-from core.messages import Answer, ConversationKind, IncomingMessage
+from core.messages import Answer, ConversationKind, IncomingMessage, Notice
 from core.ports import Reply
 from core.settings import Settings
 from tests.integration.discord_core import FakeCore
@@ -30,7 +30,7 @@ class LibraryRest(Rest):
         super().__init__("token", "unused")
         self.client: discord.Client | None = None
 
-    async def call(self, method: str, path: str, json: Any = None, *, bucket: str = "", token: bool = True) -> Any:
+    async def call(self, method: str, path: str, json: Any = None, **_: Any) -> Any:
         assert self.client is not None
         try:
             return await self.client.http.request(Route(method, path), json=json)
@@ -139,6 +139,23 @@ async def test_a_mention_is_answered_by_a_reply() -> None:
         assert answer.content == "You said: hello"
         assert answer.reference.message_id == sent.id
         assert answer.components == []
+
+
+async def test_what_only_the_asker_may_read_reaches_them_also_where_no_follow_up_is_taken() -> None:
+    refusal = Answer("", "failed", (Notice("budget_refused", {"left": 0}),), ask_admin="ask.7", only_asker=True)
+    async with serving() as server:
+
+        async def refuse(reply: Reply, message: IncomingMessage) -> None:
+            await reply.finish(refusal)
+
+        server.core.script = refuse
+        asked = await server.alice.slash(server.channel, "ask", prompt="why?")
+        await server.core.settle()
+        assert server.core.failures == []
+        # Discord once took no follow-up after a deferral was deleted (discord-api-docs 2739); simcord takes none still.
+        assert asked.followups == []
+        assert "I cannot answer this now" in server.alice.user.dm_channel.last_message.content
+        assert server.channel.history() == []
 
 
 async def test_bise_commands_are_private() -> None:

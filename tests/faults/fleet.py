@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,11 +27,21 @@ _NEVER = 60.0  # seconds after which a turn counts as not taken over
 class Fleet:
     """`crowd` asks it. On SQLite its size is one."""
 
-    def __init__(self, place: Place, simulators: Simulators, model: MistralSimulator, size: int, crowd: Crowd) -> None:
+    def __init__(
+        self,
+        place: Place,
+        simulators: Simulators,
+        model: MistralSimulator,
+        size: int,
+        crowd: Crowd,
+        settings: Mapping[str, str],
+    ) -> None:
         self.place = place
         self.crowd = crowd
-        env = environment(simulators, model, place.folder / "unused.db")
+        self.model = model
+        env = environment(simulators, model, place.folder / "unused.db") | dict(settings)
         env |= {"DATABASE_URL": place.url} | ({"BISE_SECRET_KEY": SECRET} if place.postgres else {})
+        self.env: Mapping[str, str] = env
         self.processes = [ServeProcess(env, self._folder(number)) for number in range(size)]
         self._cut: Counter[Question] = Counter()
         self._left_at: dict[int, float] = {}
@@ -118,16 +128,22 @@ def workers(process: ServeProcess) -> list[int]:
 
 @asynccontextmanager
 async def fleet(
-    place: Place, size: int, *, threads: int, pause: float = 0.5, slack_every: int = 4
+    place: Place,
+    size: int,
+    *,
+    threads: int,
+    pause: float = 0.5,
+    slack_every: int = 4,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
-    """A running fleet, ended in an orderly way; nobody in it fell over."""
+    """A running fleet, ended in an orderly way; nobody in it fell over. `settings`: further ones, by variable."""
     simulators, model = Simulators(), MistralSimulator(api_key=KEY)
     model.mount(simulators.app)
     crowd = Crowd(simulators, model, pause=pause, slack_every=slack_every)
     await crowd.gather(threads)
     async with simulators:
         model.origin = simulators.base_url
-        ships = Fleet(place, simulators, model, size, crowd)
+        ships = Fleet(place, simulators, model, size, crowd, settings or {})
         try:
             await ships.start()
             yield ships

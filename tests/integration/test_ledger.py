@@ -45,7 +45,7 @@ async def test_totals_and_their_parts_are_sums_over_the_calls(place: Place) -> N
         assert by_channel.total == total(3, 7000, 0, 3500)
         assert by_channel.by == (("C2", total(1, 4000, 0, 2000)), ("C1", total(2, 3000, 0, 1500)))
         by_user = await figures.table(database, TEAM, by="user")
-        assert by_user.by == (("U1", total(2, 5000, 0, 2500)), ("U2", total(1, 2000, 0, 1000)))
+        assert [tokens for _, tokens in by_user.by] == [total(2, 5000, 0, 2500), total(1, 2000, 0, 1000)]
         by_day = await figures.table(database, TEAM, by="day")
         assert by_day.by == (("2026-11-23", total(1, 1000, 0, 500)), ("2026-11-24", total(2, 6000, 0, 3000)))
         by_model = await figures.table(database, TEAM, by="model")
@@ -83,16 +83,16 @@ async def test_a_workspace_of_which_nothing_is_known_is_told_so(place: Place) ->
         with pytest.raises(WrongUse, match="Nothing is known of the workspace local:cli"):
             await figures.table(home.core.database, LOCAL)
         view = await home.core.usage_today_and_month(LOCAL, "U1")
-        assert view == figures.UsageView(Tokens(), Tokens(), Tokens())
+        assert (view.today, view.month, view.mine) == (Tokens(), Tokens(), Tokens())
 
 
 async def test_a_person_sees_today_the_month_and_their_own_part(place: Place) -> None:
     async with house(place, model=model()) as home:
         await three_questions(home)
         view = await home.core.usage_today_and_month(TEAM, "U2")
-        assert view == figures.UsageView(
-            today=total(2, 6000, 0, 3000), month=total(3, 7000, 0, 3500), mine=total(1, 2000, 0, 1000)
-        )
+        assert view.today == total(2, 6000, 0, 3000)
+        assert view.month == total(3, 7000, 0, 3500)
+        assert view.mine == total(1, 2000, 0, 1000)
         assert (await home.core.usage_today_and_month(TEAM, "U404")).mine == Tokens()
         assert (await home.core.usage_today_and_month(TEAM, None)).mine == Tokens()
 

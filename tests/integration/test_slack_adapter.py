@@ -562,7 +562,7 @@ async def test_a_private_answer_of_many_pieces_loses_nothing(open_world: OpenWor
         ("help", "Mention me in a channel"),
         ("", "Mention me in a channel"),
         ("usage", "Today: $0.02 for 1 call"),
-        ("frobnicate", "I do not know “frobnicate”. You can write: ask, usage, assistant, model, settings, help."),
+        ("frobnicate", "I do not know “frobnicate”. You can write: ask, usage, budget, "),
         ("ask", "Write your question after the command"),
         ("ask  ", "/bise ask"),
     ],

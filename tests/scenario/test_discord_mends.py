@@ -292,9 +292,14 @@ async def test_added_to_a_server_that_is_not_allowed_it_says_so_and_leaves(disco
 async def test_doctor_is_content_with_a_public_bot_once_its_servers_are_named(discord: DiscordSimulator) -> None:
     (open_to_all,) = [one for one in await check(settings_for(discord)) if "Anybody can add" in one.what]
     assert not open_to_all.ok
-    assert "applications, Bot, or set" in open_to_all.mend
+    assert "Switch off Public Bot at https://discord.com/developers/applications, Bot" in open_to_all.mend
+    assert "BISE_ALLOWED_WORKSPACES=discord:" in open_to_all.mend
     named = settings_for(discord, BISE_ALLOWED_WORKSPACES="discord:1")
     assert all(one.ok for one in await check(named))
+    discord.faults.public_bot = False
+    findings = await check(settings_for(discord))
+    assert all(one.ok for one in findings)
+    assert any(one.what == "Only its owner can add the bot to servers" for one in findings)
 
 
 # Files

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots import replies
+from bots.figure_words import usage_text
 from core import errors
 from core.errors import AttachmentError, BiseError
 from core.messages import ConversationKind, Notice, Tokens
@@ -60,7 +61,14 @@ def test_notices_named_by_a_computed_word_are_few_and_their_words_are_covered_be
         for call in notices_in(source)
         if call.args and not isinstance(call.args[0], ast.Constant)
     }
-    covered = {"f'attachment_{file.refusal}'", "name", "error.reason", "item['name']"}
+    covered = {
+        "f'attachment_{file.refusal}'",
+        "name",
+        "error.reason",
+        "item['name']",
+        "row.notice['name']",
+        "told['name']",
+    }
     assert {name for name in computed if not name.endswith(".reason")} <= covered
 
 
@@ -204,7 +212,7 @@ def test_the_cost_of_a_conversation_is_told(values: dict[str, int], says: str) -
 
 def test_usage_tells_today_the_month_and_ones_own_part() -> None:
     view = UsageView(Tokens(), Tokens(2, 10, 5, 0, 20_000, 10_000), Tokens(1, 5, 2, 0, 10_000))
-    today, month, mine, *_ = replies.usage_text(view).splitlines()
+    today, month, mine, *_ = usage_text(view).splitlines()
     assert today == "Today: $0.00 for 0 calls, 0 tokens"
     assert month == "This month: $0.02 for 2 calls, 15 tokens ($0.01 of it estimated)"
     assert mine == "Your part of this month: $0.01 for 1 call, 7 tokens"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.slack.commands import SUBCOMMANDS
-from bots.slack.manifest import COMMAND, EVENTS, EVENTS_PATH, SCOPES
+from bots.slack.manifest import COMMAND, COST_SHORTCUT, EVENTS, EVENTS_PATH, SCOPES
 
 FILE = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"
 
@@ -77,6 +77,12 @@ def test_the_command_is_the_one_that_is_answered() -> None:
     assert command["command"] == COMMAND
     assert [part.split()[0] for part in command["usage_hint"].split(" | ")] == list(SUBCOMMANDS)
     assert command["should_escape"] is True
+
+
+def test_the_menu_of_a_message_has_the_one_entry_that_is_answered() -> None:
+    (shortcut,) = MANIFEST["features"]["shortcuts"]
+    assert (shortcut["type"], shortcut["callback_id"]) == ("message", COST_SHORTCUT)
+    assert len(shortcut["name"]) <= 24
 
 
 def test_people_can_write_to_the_app_and_press_its_buttons() -> None:

@@ -18,6 +18,7 @@ STRING_MAX: Final = 6000
 _NAME: Final = re.compile(r"[-_'\w]{1,32}")
 SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, NUMBER, ATTACHMENT = 1, 2, 3, 4, 5, 10, 11
 CHAT_INPUT: Final = 1
+MESSAGE_MENU: Final = 3
 
 
 class PersonCannot(ValueError):
@@ -111,6 +112,13 @@ class Commands:
         unchanged = before is not None and all(before.get(name) == value for name, value in row.items())
         version = before["version"] if before is not None and unchanged else next(ids)
         return {**row, "version": version, **({"guild_id": scope} if scope else {})}
+
+    def menu(self, name: str) -> Json:
+        """The entry of that name in every message's menu. Raises PersonCannot where there is none."""
+        command = next((one for one in self.all() if one["name"] == name and one["type"] == MESSAGE_MENU), None)
+        if command is None:
+            raise PersonCannot(f"No message has “{name}” in its menu.")
+        return command
 
     def find(self, words: str) -> Called:
         """The command that "bise usage" or "ask" names. Raises PersonCannot where there is none."""

@@ -20,6 +20,7 @@ class DiscordFaults:
 
     `refuse_message_content`, `refuse_members`: intents that are not switched on for the bot; asking for one of them
     closes the socket with 4014. `message_content_flag`: whether the application says that it has the former.
+    `public_bot`: anybody can add the bot, not its owner alone.
     `rate_limits`: buckets and the global limit are kept. `sends`, `edits`, `typings`: for each channel;
     `webhook`: for each interaction token; `everything`: the global one; `others`: each other route and place.
     `forbidden`: places by id, 50013 (may look, not write) or 50001 (may not even look).
@@ -37,6 +38,7 @@ class DiscordFaults:
     refuse_message_content: bool = False
     refuse_members: bool = True
     message_content_flag: bool = True
+    public_bot: bool = True
     rate_limits: bool = True
     sends: Limit = Limit(5, 5.0)
     edits: Limit = Limit(5, 5.0)

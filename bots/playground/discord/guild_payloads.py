@@ -29,7 +29,7 @@ class GuildPayloads:
             "name": self._world.bot_name,
             "icon": None,
             "description": "",
-            "bot_public": True,
+            "bot_public": self._faults.public_bot,
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
             "flags": COMMANDS_BADGE | (CONTENT_LIMITED_FLAG if on else 0),

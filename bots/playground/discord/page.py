@@ -32,7 +32,7 @@ def snapshot(world: World, prefix: str, commands: Iterable[Json], typing: Iterab
         "channels": [channel(one) for one in world.channels.values()],
         "messages": [message(one, world, prefix) for one in world.messages.values()],
         "statuses": [status(world, one, typing=True) for one in typing],
-        "commands": [flat for command in commands for flat in flattened(command)],
+        "commands": [flat for command in commands if command["type"] == 1 for flat in flattened(command)],
     }
 
 

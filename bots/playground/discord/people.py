@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bots.playground.discord import checks, gateway, page
-from bots.playground.discord.commands import ATTACHMENT, Called, Commands, PersonCannot, check_value
+from bots.playground.discord.commands import ATTACHMENT, MESSAGE_MENU, Called, Commands, PersonCannot, check_value
 from bots.playground.discord.faults import DiscordFaults
 from bots.playground.discord.gateway import Gateway
 from bots.playground.discord.payloads import Payloads
@@ -112,6 +112,16 @@ class People:
             raise PersonCannot("There is no such button to press.")
         interaction = self._begin(_COMPONENT, person, place, custom_id, source=found.id)
         return self._send(interaction, {"custom_id": custom_id, "component_type": _BUTTON})
+
+    def choose(self, user: str, channel: str, message: str, name: str) -> InteractionView:
+        """An entry of a message's menu, which the bot put there."""
+        person, place = self.place(user, channel)
+        found, command = self._world.message(place, message), self._commands.menu(name)
+        self._check_allowed(command, person, place)
+        shown = self._payloads.referenced(found, lambda _: True)
+        data: Json = {"id": command["id"], "name": name, "type": MESSAGE_MENU, "target_id": found.id}
+        data["resolved"] = {"messages": {found.id: shown}}
+        return self._send(self._begin(_COMMAND, person, place, name), data)
 
     def _check_allowed(self, command: Json, person: Person, place: Channel) -> None:
         contexts = command.get("contexts")

@@ -148,6 +148,10 @@ class DiscordSimulator:
         """Somebody presses a button."""
         return self._people.press(user, channel, message, custom_id)
 
+    async def choose(self, user: str, channel: str, message: str, name: str) -> InteractionView:
+        """Somebody chooses what the bot put into a message's menu."""
+        return self._people.choose(user, channel, message, name)
+
     async def autocomplete(
         self, user: str, channel: str, name: str, option: str, text: str, options: Mapping[str, Any] | None = None
     ) -> InteractionView:

@@ -13,6 +13,7 @@ from bots.playground.slack.posts import SlackPost
 from bots.playground.slack.records import Json
 
 TEXT_MAX = 40_000
+METADATA_MAX = 16_000
 STRUCTURED = ("blocks", "chunks", "attachments", "metadata", "loading_messages")
 
 
@@ -98,6 +99,19 @@ class Arguments:
         """The blocks, checked; None where none were sent. Raises ApiError `invalid_blocks`, `msg_blocks_too_long`."""
         found = self.items("blocks")
         return None if found is None else checked_blocks(found)
+
+    def metadata(self) -> Json | None:
+        """A message's metadata, checked. Raises ApiError `invalid_metadata_format`."""
+        found = self.values.get("metadata")
+        if found is None:
+            return None
+        if not isinstance(found, dict) or not isinstance(found.get("event_payload"), dict):
+            raise ApiError("invalid_metadata_format")
+        if not isinstance(found.get("event_type"), str) or not found["event_type"]:
+            raise ApiError("invalid_metadata_format")
+        if len(json.dumps(found)) > METADATA_MAX:
+            raise ApiError("metadata_too_large")
+        return {"event_type": found["event_type"], "event_payload": found["event_payload"]}
 
     def content(self) -> Json:
         """The fields of SlackPost that the call sets. Raises ApiError where it sets none, or too many, or too much."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bots.playground.slack import wire
 from bots.playground.slack.arguments import ApiError, Arguments, post_error
+from bots.playground.slack.blocks import Block
 from bots.playground.slack.events import Events
 from bots.playground.slack.places import Places
-from bots.playground.slack.posts import SlackPost
+from bots.playground.slack.posts import SlackPost, StoredFile
 from bots.playground.slack.records import Json
 from bots.playground.slack.web_api import Method
 from bots.playground.slack.workspace import Workspace
@@ -35,7 +37,9 @@ class ChatMethods:
     async def post_message(self, given: Arguments) -> Json:
         place = self._places.writable(given.required("channel"))
         root = self._places.root(place, given.text("thread_ts"))
-        post = self._add(place.id, given.content(), thread_ts=root)
+        content = given.content()
+        pictures = self._pictures(content["blocks"])
+        post = self._add(place.id, content, thread_ts=root, metadata=given.metadata(), files=pictures)
         await self._events.posted(post)
         return {"channel": place.id, "ts": post.ts, "message": wire.message(post, self._world)}
 
@@ -79,6 +83,14 @@ class ChatMethods:
             raise ApiError("invalid_arguments")
         self._workspace.set_status(place.id, root or "", given.text("status") or "")
         return {}
+
+    def _pictures(self, blocks: Sequence[Block]) -> tuple[StoredFile, ...]:
+        """The uploaded files that image blocks show. Raises ApiError for one that is not there (yet)."""
+        ids = [str((block.get("slack_file") or {}).get("id")) for block in blocks if block.get("type") == "image"]
+        found = [self._workspace.file(file) for file in ids if file != "None"]
+        if None in found:
+            raise ApiError("invalid_blocks")
+        return tuple(file for file in found if file is not None)
 
     def _add(self, channel: str, content: Json, **fields: Any) -> SlackPost:
         return self._workspace.add(channel, self._world.bot_user_id, bot_id=self._world.bot_id, **content, **fields)

@@ -78,6 +78,10 @@ class Postman:
         """Send a slash command once; what came with its ack. Raises Unacknowledged."""
         return await self.answer(await self._send("slash_commands", payload, None))
 
+    async def deliver_form(self, payload: Json) -> Json | None:
+        """Send a form once; what came with its ack. Raises Unacknowledged."""
+        return await self.answer(await self._send("interactive", payload, None))
+
     async def answer(self, record: Delivery) -> Json | None:
         """What came with the ack. Raises Unacknowledged after `faults.ack_timeout` seconds or on a refusal."""
         waiting = self._waiting[record.envelope_id]

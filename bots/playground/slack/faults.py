@@ -18,10 +18,12 @@ TIERS: Mapping[str, int] = {
     "chat.update": 50,
     "conversations.history": 50,
     "conversations.info": 50,
+    "conversations.open": 50,
     "conversations.replies": 50,
     "files.info": 100,
     "team.info": 50,
     "users.info": 100,
+    "users.list": 20,
 }
 
 
@@ -37,6 +39,7 @@ class SlackFaults:
     `limit_posts`: one `chat.postMessage` a second in a channel, also without `rate_limits`.
     `stream_seconds`: a stream dies at that age, however active it is. `status_seconds`: a status fades after that.
     `refuse_streaming`: the error that `chat.startStream` answers, such as "unknown_method".
+    `refused`: the errors that other methods answer, by their names.
     `commit_then_502_share`: writes that are carried out and then answered with a 502 page.
     `not_in_channels`, `archived`: channels the bot is not a member of, and channels that are closed.
     `slow_seconds`: how long each Web API answer takes.
@@ -54,6 +57,7 @@ class SlackFaults:
     stream_seconds: float = 300.0
     status_seconds: float = 120.0
     refuse_streaming: str | None = None
+    refused: dict[str, str] = field(default_factory=dict)
     commit_then_502_share: float = 0.0
     token_revoked: bool = False
     not_in_channels: set[str] = field(default_factory=set)

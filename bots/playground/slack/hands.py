@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from bots.playground.slack.records import CommandOutcome, Json
 from bots.playground.slack.response_urls import ResponseUrls
 from bots.playground.slack.workspace import Workspace
 from bots.playground.slack.world import Channel, Person
+
+_NAMED = re.compile(r"[@#][\w-]+")
 
 
 class Hands:
@@ -100,7 +103,56 @@ class Hands:
         button = post.button(action_id, value)
         url = self._urls.issue(user, channel, original=post, via=post.via)
         payload = self._press_payload(self._world.people[user], place, post, button)
+        self._workspace.triggers[str(payload["trigger_id"])] = user
         await self._postman.deliver_interaction(payload | {"response_url": self._urls.address(url)})
+
+    async def submit(self, user: str, typed: str) -> Json | None:
+        """Sends the form that somebody has open; it stays open where the app finds something wrong."""
+        view, person = self._workspace.forms.get(user), self._world.people[user]
+        if view is None:
+            raise LookupError(f"{user} has no form open")
+        block = next(one for one in view["blocks"] if one["type"] == "input")
+        values = {block["block_id"]: {block["element"]["action_id"]: {"type": "plain_text_input", "value": typed}}}
+        payload: Json = {
+            "type": "view_submission",
+            "token": "deprecated",
+            "team": {"id": self._world.team_id, "domain": self._world.team_domain},
+            "user": {"id": person.id, "name": person.name.lower(), "team_id": person.team},
+            "api_app_id": self._world.app_id,
+            "trigger_id": self._world.new_id("trigger-"),
+            "view": view | {"state": {"values": values}},
+            "response_urls": [],
+            "is_enterprise_install": False,
+            "enterprise": None,
+        }
+        answer = await self._postman.deliver_form(payload)
+        if (answer or {}).get("response_action") != "errors":
+            del self._workspace.forms[user]
+        return answer
+
+    async def shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> None:
+        """An entry of a message's menu."""
+        if callback_id not in self._world.shortcuts:
+            raise LookupError(f"no such shortcut: {callback_id}")
+        place = self._enter(user, channel)
+        post, person = self._find(channel, ts), self._world.people[user]
+        url = self._urls.issue(user, channel)
+        payload: Json = {
+            "type": "message_action",
+            "callback_id": callback_id,
+            "token": "deprecated",
+            "action_ts": self._workspace.new_ts(),
+            "message_ts": post.ts,
+            "message": wire.message(post, self._world),
+            "channel": {"id": place.id, "name": "directmessage" if place.kind == "dm" else place.name},
+            "user": {"id": person.id, "name": person.name.lower(), "team_id": person.team},
+            "team": {"id": self._world.team_id, "domain": self._world.team_domain},
+            "enterprise": None,
+            "is_enterprise_install": False,
+            "trigger_id": self._world.new_id("trigger-"),
+            "response_url": self._urls.address(url),
+        }
+        await self._postman.deliver_interaction(payload)
 
     def _enter(self, user: str, channel: str) -> Channel:
         if user not in self._world.people:
@@ -133,10 +185,17 @@ class Hands:
             "user_id": person.id,
             "user_name": person.name.lower(),
             "command": command,
-            "text": wire.escape(text),
+            "text": self._linked(wire.escape(text)),
             "api_app_id": self._world.app_id,
             "is_enterprise_install": "false",
         }
+
+    def _linked(self, text: str) -> str:
+        """The people and channels that a command names, as Slack writes them where an app wants that."""
+        by_name = {f"@{one.name.lower()}": f"<@{one.id}|{one.name.lower()}>" for one in self._world.people.values()}
+        places = (place for place in self._world.channels.values() if place.kind != "dm")
+        by_name |= {f"#{place.name}": f"<#{place.id}|{place.name}>" for place in places}
+        return _NAMED.sub(lambda found: by_name.get(found[0].lower(), found[0]), text)
 
     def _press_payload(self, person: Person, place: Channel, post: SlackPost, button: Button) -> Json:
         names = ("type", "action_id", "value", "style", "text")

@@ -32,10 +32,12 @@ class LookupMethods:
             "bots.info": Method(self.bot, "users:read"),
             "conversations.history": Method(self.history),
             "conversations.info": Method(self.channel, "channels:read"),
+            "conversations.open": Method(self.open_direct, "im:write"),
             "conversations.replies": Method(self.replies),
             "files.info": Method(self.file, "files:read"),
             "team.info": Method(self.team, "team:read"),
             "users.info": Method(self.person, "users:read"),
+            "users.list": Method(self.everybody, "users:read"),
         }
 
     async def open_connection(self, _given: Arguments) -> Json:
@@ -69,6 +71,21 @@ class LookupMethods:
         if who is None:
             raise ApiError("user_not_found")
         return {"user": wire.person(who, self._world)}
+
+    async def everybody(self, given: Arguments) -> Json:
+        """The people of the workspace, a page at a time."""
+        people = list(self._world.people.values())
+        start = _offset(given.text("cursor"))
+        end = start + min(given.number("limit", PAGE_MAX), PAGE_MAX + 1)
+        members = [wire.person(who, self._world) for who in people[start:end]]
+        return {"members": members, "response_metadata": {"next_cursor": _cursor(end) if end < len(people) else ""}}
+
+    async def open_direct(self, given: Arguments) -> Json:
+        """The DM with one person, which is there already."""
+        person = given.required("users")
+        if person not in self._world.people:
+            raise ApiError("user_not_found")
+        return {"channel": {"id": self._places.visible(person).id}, "no_op": True, "already_open": True}
 
     async def channel(self, given: Arguments) -> Json:
         place = self._places.visible(given.required("channel"))
@@ -117,14 +134,16 @@ class LookupMethods:
         ]
         start = _offset(given.text("cursor"))
         end = start + min(given.number("limit", 100), PAGE_MAX)
-        messages = [self._message(place, post) for post in chosen[start:end]]
+        metadata = given.flag("include_all_metadata")
+        messages = [self._message(place, post, metadata=metadata) for post in chosen[start:end]]
         if end >= len(chosen):
             return {"messages": messages, "has_more": False}
-        cursor = base64.b64encode(f"next:{end}".encode()).decode()
-        return {"messages": messages, "has_more": True, "response_metadata": {"next_cursor": cursor}}
+        return {"messages": messages, "has_more": True, "response_metadata": {"next_cursor": _cursor(end)}}
 
-    def _message(self, place: Channel, post: SlackPost) -> Json:
+    def _message(self, place: Channel, post: SlackPost, *, metadata: bool) -> Json:
         body = wire.message(post, self._world)
+        if metadata and post.metadata is not None:
+            body["metadata"] = dict(post.metadata)
         replies = [] if post.thread_ts else self._workspace.thread(place.id, post.ts)[1:]
         if replies:
             body |= {"thread_ts": post.ts, "reply_count": len(replies), "latest_reply": replies[-1].ts}
@@ -137,6 +156,10 @@ def _after(later: str, earlier: str, inclusive: bool) -> bool:
     except ValueError:
         raise ApiError("invalid_ts_oldest") from None
     return gap > 0 or (inclusive and gap == 0)
+
+
+def _cursor(end: int) -> str:
+    return base64.b64encode(f"next:{end}".encode()).decode()
 
 
 def _offset(cursor: str | None) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bots.playground.slack import blocks as block_kit
 from bots.playground.slack.blocks import Block, Button
@@ -40,7 +42,7 @@ class SlackPost:
     """One message. `text` is as on the wire (Slack's escapes in it); `markdown` says that it is `markdown_text`.
 
     `thread_ts`: the thread's root, None at top level. `only_for`: the one person who sees an ephemeral message.
-    `at`: epoch seconds. `edited`: ts of the last edit that shows as one.
+    `at`: epoch seconds. `edited`: ts of the last edit that shows as one. `metadata`: what only apps see.
     """
 
     ts: str
@@ -58,6 +60,7 @@ class SlackPost:
     only_for: str | None = None
     via: Via | None = None
     client_msg_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def shown(self) -> str:

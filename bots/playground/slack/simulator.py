@@ -16,6 +16,7 @@ from bots.playground.slack.delivery import HttpReply, Postman, Retry
 from bots.playground.slack.downloads import Downloads
 from bots.playground.slack.events import Events
 from bots.playground.slack.faults import SlackFaults
+from bots.playground.slack.file_methods import FileMethods
 from bots.playground.slack.hands import Hands
 from bots.playground.slack.lookup_methods import LookupMethods
 from bots.playground.slack.posts import SlackPost, UploadedFile
@@ -41,10 +42,12 @@ class SlackSimulator:
         self._workspace = Workspace(self.world, self._faults, clock)
         self._postman = Postman(self.world, self._faults, clock, self._workspace.changes.wake)
         events = Events(self._workspace, self._postman)
+        self._files = FileMethods(self._workspace, events)
         methods = (
             ChatMethods(self._workspace, events).table()
             | StreamMethods(self._workspace, events).table()
             | LookupMethods(self._workspace, self._postman.sockets).table()
+            | self._files.table()
         )
         self._web_api = WebApi(self._workspace, methods)
         self._urls = ResponseUrls(self._workspace, events, self._web_api)
@@ -69,6 +72,7 @@ class SlackSimulator:
         app.router.add_get(f"{prefix}/files/{{file}}/{{name}}", downloads.private)
         app.router.add_get(f"{prefix}/preview/{{file}}/{{name}}", downloads.preview)
         app.router.add_post(f"{prefix}/response/{{id}}", self._urls.handle)
+        app.router.add_post(f"{prefix}/upload/{{file}}", self._files.upload)
         app.on_shutdown.append(self._close)
 
     async def _close(self, _app: web.Application) -> None:
@@ -162,6 +166,14 @@ class SlackSimulator:
         """Press a message's button, an ephemeral one's too; `value` chooses among buttons of one action."""
         await self._hands.press(user, channel, ts, action_id, value=value)
 
+    async def submit(self, user: str, typed: str) -> Json | None:
+        """Send the form that somebody has open, with this in its only field; returns what the app answers."""
+        return await self._hands.submit(user, typed)
+
+    async def shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> None:
+        """Choose an entry of a message's menu."""
+        await self._hands.shortcut(user, channel, ts, callback_id)
+
     # What a person sees
 
     def messages(self, channel: str, thread_ts: str | None = None) -> list[SlackPost]:
@@ -173,6 +185,10 @@ class SlackSimulator:
     def status(self, channel: str, thread_ts: str) -> str | None:
         """The status line at a thread's foot, such as "is thinking…"."""
         return self._workspace.statuses().get((channel, thread_ts))
+
+    def form(self, user: str) -> Json | None:
+        """The form that this person has open."""
+        return self._workspace.forms.get(user)
 
     def ephemerals(self, user: str) -> list[SlackPost]:
         """What only this person sees, oldest first."""

@@ -84,6 +84,8 @@ class WebApi:
         seconds = self._limits.wait_for(name, given.text("channel"))
         if seconds is not None:
             raise ApiError("ratelimited", retry_after=seconds)
+        if name in self._faults.refused:
+            raise ApiError(self._faults.refused[name])
         return {"ok": True, **await method.run(given)}
 
     def _check_token(self, method: Method, token: str) -> None:

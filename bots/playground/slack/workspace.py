@@ -10,6 +10,7 @@ from typing import Any
 
 from bots.playground.changes import Changes
 from bots.playground.slack import page
+from bots.playground.slack.blocks import Block
 from bots.playground.slack.faults import SlackFaults
 from bots.playground.slack.posts import SlackPost, StoredFile, UploadedFile
 from bots.playground.slack.world import World
@@ -37,6 +38,8 @@ class Workspace:
         self._statuses: dict[tuple[str, str], Status] = {}
         self._files: OrderedDict[str, StoredFile] = OrderedDict()
         self._file_bytes = 0
+        self.triggers: dict[str, str] = {}  # who pressed what gave it
+        self.forms: dict[str, Block] = {}  # what each person has open
         self._last_ts = 0
 
     def new_ts(self) -> str:
@@ -108,9 +111,9 @@ class Workspace:
         self.tick()
         return {place: status.text for place, status in self._statuses.items()}
 
-    def store_file(self, user: str, upload: UploadedFile) -> StoredFile:
+    def store_file(self, user: str, upload: UploadedFile, *, file_id: str | None = None) -> StoredFile:
         """Keep a file; the oldest go when all together are too large."""
-        file = StoredFile(self.world.new_id("F"), upload.name, upload.mime, upload.data, user, self.clock())
+        file = StoredFile(file_id or self.world.new_id("F"), upload.name, upload.mime, upload.data, user, self.clock())
         self._files[file.id] = file
         self._file_bytes += len(file.data)
         while self._file_bytes > FILE_BYTES_MAX and len(self._files) > 1:

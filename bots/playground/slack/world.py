@@ -17,6 +17,7 @@ SCOPES = frozenset(
         "chat:write",
         "commands",
         "files:read",
+        "files:write",
         "groups:history",
         "groups:read",
         "im:history",
@@ -82,8 +83,9 @@ class World:
         self.people: dict[str, Person] = {}
         self.bots: dict[str, Person] = {}
         self.channels: dict[str, Channel] = {}
-        usage = "ask|usage|assistant|model|settings|help …"
+        usage = "ask|usage|budget|assistant|model|settings|help …"
         self.commands = [SlashCommand("/bise", "Ask, or look at usage and settings", usage)]
+        self.shortcuts = {"bise_cost": "What did this cost?"}  # of messages: callback id → name
         self._numbers = itertools.count(1)
         self._settle()
 
