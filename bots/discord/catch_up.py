@@ -85,6 +85,7 @@ class CatchUp:
     def joined(self, guild: discord.Guild) -> None:
         """The bot was added to a server: what was said there before is nobody's business."""
         self._begin_listening(guild)
+        self._missed.write_soon()
 
     def began(self, message: discord.Message) -> None:
         """A message came by the gateway."""
@@ -129,6 +130,7 @@ class CatchUp:
         """Looks at every channel of this process's shards. Raises StoreUnavailable, PlatformError."""
         marks = await self._missed.stored_marks()
         gaps = [gap for client in self._open_clients() for gap in self._gaps(client, marks)]
+        await self._missed.write_marks()  # a server without one would be new again to whoever comes after a kill
         some = asyncio.Semaphore(_AT_ONCE)
         outcomes = await asyncio.gather(*(self._fill(gap, some) for gap in gaps), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:

@@ -113,18 +113,18 @@ class CatchUp:
         if began is None:  # the first start
             began = round(datetime.now(UTC).timestamp() * 1_000_000)
             self._missed.marks.caught_up((key, EVERYWHERE), began)
-        if not heard:
-            return
-        active_since = min(instant(max(heard.values())), datetime.now(UTC)) - ACTIVE_WITHIN
+            await self._missed.write_marks()  # else whoever comes after a kill would begin anew
+        newest = max(heard.values(), default=began)
+        active_since = min(instant(newest), datetime.now(UTC)) - ACTIVE_WITHIN
         roots: dict[str, list[str]] = {}
         for thread in await self._missed.live_threads(key, active_since):
             roots.setdefault(thread.channel, []).append(thread.root.rpartition(":")[2])
         oldest = microseconds(f"{self._missed.oldest.timestamp():.6f}")
         count = 0
-        for channel in roots.keys() & heard.keys():
-            mark = heard[channel]
+        for channel, threads in roots.items():
+            mark = heard.get(channel, began)  # none was written yet: a kill soon after the first word there
             reach = Reach(max(mark, oldest), max(mark - _OVERLAP_MICROSECONDS, min(began, mark), oldest), oldest)
-            count += await self._fill(workspace, channel, reach, roots[channel])
+            count += await self._fill(workspace, channel, reach, threads)
         _log.info("slack.caught_up", team=workspace.bot.team, channels=len(roots), messages=count)
 
     async def _fill(self, workspace: SlackWorkspace, channel: str, reach: Reach, roots: Iterable[str]) -> int:

@@ -82,7 +82,8 @@ class CatchingUp:
         self._clock = clock or SystemClock()
         controls = Controls(core.settings, core.database, self._clock, core.queue)
         self._late = LateAcceptance(core.settings, core.database, core.queue, controls, self._clock, core.choices.names)
-        self._missing = asyncio.Event()
+        self._missing = False
+        self._wake = asyncio.Event()
         self.marks = Marks()
 
     @staticmethod
@@ -101,7 +102,12 @@ class CatchingUp:
 
     def missing(self) -> None:
         """Something was missed, or could not be stored: it is looked for soon."""
-        self._missing.set()
+        self._missing = True
+        self._wake.set()
+
+    def write_soon(self) -> None:
+        """Marks are due that ought to stand before anything else happens."""
+        self._wake.set()
 
     async def accept(self, message: IncomingMessage) -> Accepted:
         """Stores a missed message as it would have been; a question that is late waits for a press.
@@ -143,24 +149,23 @@ class CatchingUp:
                     await asyncio.sleep(wait)
                 else:
                     async with asyncio.timeout(wait):
-                        await self._missing.wait()
+                        await self._wake.wait()
             except TimeoutError:
                 pass
-            looking = self._missing.is_set()
-            self._missing.clear()
+            looking, self._missing = self._missing, False
+            self._wake.clear()
             try:
                 await self.write_marks()
                 if looking:
                     await catch_up()
-                    if not self._missing.is_set():
+                    if not self._missing:
                         self.marks.release()
                 if looking or others:
                     others = await self._announce(board)
                 failures = 0
             except (StoreUnavailable, PlatformError) as error:
                 failures += 1
-                if looking:
-                    self._missing.set()
+                self._missing = self._missing or looking
                 _log.warning("catch_up.put_off", platform=self._platform, why=error.reason, tries=failures)
             except Exception:  # noqa: BLE001 - a fault of ours, which another try would only repeat
                 _log.exception("catch_up.failed", platform=self._platform)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bots.playground.discord.faults import Limit
+from core.turns.catching_up import WRITTEN_EVERY
 from tests.databases import Place, place_of
 from tests.scenario.missing import GENERAL, GRACE, HOUR, Missing, missing
 from tests.world import soon
@@ -149,6 +150,24 @@ async def test_nothing_said_before_the_first_start_is_answered(place: Place) -> 
         await world.start()
         await world.quiet(3)
         assert world.asked()[2:] == ["in a channel that was silent"]
+
+
+async def test_that_it_listens_is_written_down_before_a_kill_can_forget_it(place: Place) -> None:
+    async with missing(place):
+        began = "SELECT count(*) FROM channel_mark WHERE channel = ''"
+        await soon(lambda: place.rows(began) == [(2,)], WRITTEN_EVERY / 2)
+
+
+async def test_a_kill_before_the_first_mark_of_a_channel_loses_nothing(place: Place) -> None:
+    async with missing(place) as world:
+        await world.heard_once()
+        await world.stop()
+        place.change("DELETE FROM channel_mark WHERE channel <> ''")  # they are written every few seconds
+        await world.ask_slack("slack question")
+        await world.ask_discord("discord question")
+        await world.start()
+        await world.quiet(4)
+        assert sorted(world.asked()[2:]) == ["discord question", "slack question"]
 
 
 async def test_a_session_that_was_lost_is_caught_up(file: Place) -> None:
