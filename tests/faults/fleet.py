@@ -19,6 +19,7 @@ from tests.faults.crowd import Crowd, Question
 from tests.process import KEY, ServeProcess, environment
 
 _RECONNECT = '"event": "Attempting a reconnect'  # what discord.py calls an error: a connection was cut
+_CHATTER = ('"serve.not_yet"', '"model.call"')
 _WORKER = re.compile(r'"worker": (\d+),')
 _ENDING = 10.0  # seconds from an answer's last write to the end of its turn, at most
 _NEVER = 60.0  # seconds after which a turn counts as not taken over
@@ -118,7 +119,12 @@ class Fleet:
         return [line[:1500] for line in lines if '"level": "error"' in line or not line.startswith("{")]
 
     def logs(self) -> str:
-        return "\n".join(process.log[-3000:] for process in self.processes)
+        """What each process says that a failure may need, its newest lines."""
+        told = []
+        for number, process in enumerate(self.processes):
+            lines = [line for line in process.log.splitlines() if not any(word in line for word in _CHATTER)]
+            told += [f"process {number}, {len(lines)} lines:", *(line[:500] for line in lines[-200:])]
+        return "\n".join(told)
 
 
 def workers(process: ServeProcess) -> list[int]:

@@ -18,10 +18,6 @@ TAKEN_OVER_IN = 10.0  # seconds
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.xfail(
-    strict=False,
-    reason="open: now and then the turns that are left wait for over a minute after a kill; cause not found yet",
-)
 async def test_kill_9_of_one_of_several_processes_loses_doubles_and_reorders_nothing(
     tmp_path: Path, full_size: bool
 ) -> None:
