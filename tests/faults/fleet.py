@@ -58,18 +58,22 @@ class Fleet:
     async def kill(self, process: ServeProcess) -> dict[int, int]:
         """kill -9; returns the attempts that it leaves under way, by turn."""
         await process.end(signal.SIGKILL)
-        left = await asyncio.to_thread(self._left_by, process)
-        self._cut.update(question for question, _ in left.values())
-        self._left_at.update(dict.fromkeys(left, time.monotonic()))
-        return {turn: attempt for turn, (_, attempt) in left.items()}
+        held = await asyncio.to_thread(self._held_by, process)
+        left = [(turn, question, attempt) for turn, question, attempt, state in held if state == "running"]
+        self._cut.update(question for _, question, _ in left)
+        # Also those that it had taken over from an earlier one, and had not begun yet.
+        self._left_at.update(dict.fromkeys((turn for turn, _, _, _ in held), time.monotonic()))
+        return {turn: attempt for turn, _, attempt in left}
 
-    def _left_by(self, process: ServeProcess) -> dict[int, tuple[Question, int]]:
-        query = "SELECT turn.id, message.text, attempt FROM turn JOIN message ON message.id = turn.message_id"
+    def _held_by(self, process: ServeProcess) -> list[tuple[int, Question, int, str]]:
+        """Unfinished turns with the attempt at them and their state; on SQLite those that run."""
+        query = "SELECT turn.id, message.text, attempt, state FROM turn JOIN message ON message.id = turn.message_id"
         if self.place.postgres:
             query += " JOIN procrastinate_jobs AS job ON job.args ->> 'turn' = turn.id::text AND job.status = 'doing'"
-            query += f" AND job.worker_id IN ({', '.join(map(str, workers(process)))})"
-        rows = self.place.rows(f"{query} WHERE turn.state = 'running'")
-        return {turn: (Question.last_in(text), attempt) for turn, text, attempt in rows}
+            query += f" AND job.worker_id = {worker(process)}"
+        states = "'queued', 'running'" if self.place.postgres else "'running'"
+        rows = self.place.rows(f"{query} WHERE turn.state IN ({states})")
+        return [(turn, Question.last_in(text), attempt, state) for turn, text, attempt, state in rows]
 
     async def taken_over(self, left: dict[int, int]) -> float:
         """The most seconds from a turn's last kill, which is that of its next owner if need be, to its next attempt."""
@@ -91,7 +95,7 @@ class Fleet:
         """The process that holds most turns."""
         query = "SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
         held = Counter(row[0] for row in await asyncio.to_thread(self.place.rows, query))
-        return max(self.processes, key=lambda process: max(held[worker] for worker in workers(process)))
+        return max(self.processes, key=lambda process: held[worker(process)])
 
     def unpaid(self) -> tuple[int, list[Question]]:
         """How many calls are not on the ledger, and those questions with more of them than a kill can explain.
@@ -127,9 +131,9 @@ class Fleet:
         return "\n".join(told)
 
 
-def workers(process: ServeProcess) -> list[int]:
-    """The numbers under which it has taken jobs, one for each start."""
-    return [int(number) for number in _WORKER.findall(process.log)]
+def worker(process: ServeProcess) -> int:
+    """The number under which it takes jobs since its newest start; what it took before is a dead worker's."""
+    return int(_WORKER.findall(process.log)[-1])
 
 
 @asynccontextmanager
