@@ -6,6 +6,7 @@ it is gone. A job is given back under its own number, so that it keeps its place
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _FORGOTTEN = 3600.0  # seconds without one, after which a worker's own row goes
 _TASK = "run_turn"
 _AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)  # by any machine's clock
 _CONNECTIONS = 4
+_LEAVES_WITHIN = 2.0  # seconds, twice: whoever stops while the database is away does not wait for it
 _STATEMENT_MS = 15_000
 _LOCK = 0x42697366  # PostgreSQL's advisory lock of whoever looks for turns without a job
 _job = table("procrastinate_jobs", column("args", JSONB()), column("status"))
@@ -101,12 +103,14 @@ class Jobs:
         )
         self._manager = JobManager(self._connector)
         self._worker: int | None = None
+        self._opened = False
 
     async def open(self) -> int:
         """Connects, and begins the life of a worker; returns its number."""
         try:
             with _told():
                 await self._connector.open_async()
+                self._opened = True
                 self._worker = await self._manager.register_worker()
         except StoreUnavailable:
             await self._connector.close_async()
@@ -114,13 +118,19 @@ class Jobs:
         return self._worker
 
     async def close(self) -> None:
-        """Ends the worker's life: what it still holds is anybody's at once."""
+        """Ends the worker's life: what it still holds is anybody's at once, or later if this raises."""
         try:
             if self._worker is not None:
                 worker, self._worker = self._worker, None
                 with _told():
-                    await self._manager.unregister_worker(worker)
+                    async with asyncio.timeout(_LEAVES_WITHIN):
+                        await self._manager.unregister_worker(worker)
+        except TimeoutError as error:
+            raise StoreUnavailable("The queue does not answer.") from error
         finally:
+            if self._opened:
+                self._opened = False
+                await self._connector.pool.close(_LEAVES_WITHIN)  # the connector itself would give it longer
             await self._connector.close_async()
 
     async def beat(self) -> None:

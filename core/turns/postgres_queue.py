@@ -22,7 +22,7 @@ _MAKE_SURE_EVERY = 10.0  # seconds
 _TRY_AGAIN = 0.5  # seconds, while the database is away
 _SETTLING = 3.0  # seconds after an absence of the database in which live workers give their sign of life
 _LAST_GRACE = 10.0  # seconds for final writes after the patience is over
-_HURRIED_GRACE = 2.0  # the same where we are told to hurry
+_HURRIED_GRACE = 2.0  # the same where we are told to hurry, or the database does not answer
 
 
 class PostgresQueue:
@@ -78,22 +78,34 @@ class PostgresQueue:
         tasks, self._tasks = self._tasks, []
         if not tasks:
             return
-        grace = _HURRIED_GRACE
+        hurried = True
         try:
             # A fetch under way ends as well: what it brings goes back at once.
             await asyncio.wait([tasks[0], *self._held.values()], timeout=patience)
-            grace = _LAST_GRACE
-        finally:  # also when we are told to hurry
-            await to_its_end(self._leave([*tasks, *self._held.values()], grace))
+            hurried = False
+        finally:
+            await to_its_end(self._leave([*tasks, *self._held.values()], hurried=hurried))
 
-    async def _leave(self, tasks: list[asyncio.Task[None]], grace: float) -> None:
+    async def _leave(self, tasks: list[asyncio.Task[None]], *, hurried: bool) -> None:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=grace)
+        asking = asyncio.create_task(self._answers())
+        _, late = await asyncio.wait(tasks, timeout=_HURRIED_GRACE)
+        if await asking and late and not hurried:
+            await asyncio.wait(late, timeout=_LAST_GRACE - _HURRIED_GRACE)
         try:
             await self._jobs.close()
         except StoreUnavailable as error:  # without signs of life, what we hold is anybody's soon
             _log.warning("queue.not_left", why=str(error))
+
+    async def _answers(self) -> bool:
+        """Whether the database is there, so that final writes are worth their time; a sign of life, too."""
+        try:
+            async with asyncio.timeout(_HURRIED_GRACE):
+                await self._jobs.beat()
+        except (StoreUnavailable, TimeoutError):
+            return False
+        return True
 
     async def idle(self) -> None:
         """Returns when there is no turn that waits or runs, wherever."""

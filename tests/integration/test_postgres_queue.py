@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.clock import SystemClock
 from core.errors import StoreUnavailable
@@ -247,6 +248,21 @@ async def test_after_a_restart_of_the_database_the_queue_goes_on_and_finds_what_
             gate.set()
             await asyncio.wait_for(one.core.queue.idle(), 10)
             assert one.ledger.ended == [after, turn]
+
+
+async def test_a_stop_while_the_database_is_away_does_not_wait_for_it(tmp_path: Path) -> None:
+    with PostgresServer.make() as server, server.database() as url:
+        async with desk(Place(tmp_path, url)) as one:
+            turn = await one.ask()
+            one.hold(turn)
+            await one.start()
+            await soon(lambda: one.ledger.began == [turn])
+            await asyncio.to_thread(server.stop, "immediate")
+            with capture_logs() as logs:
+                async with asyncio.timeout(7):  # with the time-outs of the connections one by one it is over ten
+                    await one.core.queue.stop(0.0)
+            assert "queue.not_left" in [line["event"] for line in logs]
+        await asyncio.to_thread(server.start)  # its database is removed
 
 
 async def _insisting(one: Desk) -> int:
