@@ -97,6 +97,11 @@ class Fleet:
         held = Counter(row[0] for row in await asyncio.to_thread(self.place.rows, query))
         return max(self.processes, key=lambda process: held[worker(process)])
 
+    def listener(self, shard: int) -> ServeProcess:
+        """The process that connected a shard last."""
+        up = re.compile(rf'"shard": {shard}, .*"discord.shard_up".*"timestamp": "([^"]+)"')
+        return max(self.processes, key=lambda process: max(up.findall(process.log), default=""))
+
     def unpaid(self) -> tuple[int, list[Question]]:
         """How many calls are not on the ledger, and those questions with more of them than a kill can explain.
 
@@ -145,9 +150,14 @@ async def fleet(
     pause: float = 0.5,
     slack_every: int = 4,
     settings: Mapping[str, str] | None = None,
+    shards: int = 1,
 ) -> AsyncIterator[Fleet]:
-    """A running fleet, ended in an orderly way; nobody in it fell over. `settings`: further ones, by variable."""
+    """A running fleet, ended in an orderly way; nobody in it fell over.
+
+    `settings`: further ones, by variable. `shards`: of Discord, a door for each.
+    """
     simulators, model = Simulators(), MistralSimulator(api_key=KEY)
+    simulators.discord.faults.shards = simulators.discord.faults.max_concurrency = shards
     model.mount(simulators.app)
     crowd = Crowd(simulators, model, pause=pause, slack_every=slack_every)
     await crowd.gather(threads)
