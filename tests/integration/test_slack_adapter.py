@@ -647,6 +647,16 @@ async def test_a_dropped_socket_is_opened_again(open_world: OpenWorld) -> None:
     await world.core.done()
 
 
+async def test_a_connection_that_broke_is_opened_again_at_once(open_world: OpenWorld) -> None:
+    world = await open_world()
+    await world.slack.drop_sockets(abruptly=True)
+    assert world.slack.sockets == 0
+    await world.slack.until(lambda: world.slack.sockets == 1, 3)  # the library alone looks every five seconds
+    await world.ask()
+    await world.slack.until(lambda: len(world.core.accepted) == 1)
+    await world.core.done()
+
+
 async def test_a_refused_token_stops_the_start_with_one_line(open_world: OpenWorld) -> None:
     world = await open_world()
     world.slack.faults.token_revoked = True
