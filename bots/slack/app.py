@@ -107,7 +107,7 @@ class SlackAdapter:
         missed = CatchingUp.of(self.name, self._core)
         self._listeners = listeners = Listeners(self._core, self._find, admins, settings, missed)
         if missed is not None:
-            self._catch_up = CatchUp(missed, self._workspaces, listeners.take_missed, lambda: self.not_ready() is None)
+            self._catch_up = CatchUp(missed, self._workspaces, listeners.take_missed, self._session)
             self._catch_up.start()
         app = listeners.bolt(web_client(url, session), secret.get_secret_value() if secret else "")
         if settings.slack_app_token is not None:
@@ -154,6 +154,12 @@ class SlackAdapter:
         if self._socket is not None and not self._socket.is_connected:
             return "slack: Socket Mode is not connected"
         return None
+
+    def _session(self) -> object | None:
+        """What brings events: another object after each new connection; None while none come."""
+        if self.not_ready() is not None:
+            return None
+        return self._app if self._socket is None else self._socket.session
 
     def mount(self, app: web.Application) -> None:
         """POST /slack/events, in HTTP mode."""

@@ -46,42 +46,48 @@ class Reach:
 
 
 class CatchUp:
-    """`take` stores a missed message if it concerns the bot. `connected`: whether events come."""
+    """`take` stores a missed message if it concerns the bot.
+
+    `session`: what brings events, another object after each new connection; None while none come.
+    """
 
     def __init__(
         self,
         missed: CatchingUp,
         workspaces: dict[str, SlackWorkspace],
         take: Take,
-        connected: Callable[[], bool],
+        session: Callable[[], object | None],
         *,
         most: int = MESSAGES_MAX,
     ) -> None:
         self._missed = missed
         self._workspaces = workspaces
         self._take = take
-        self._connected = connected
+        self._session = session
         self._most = most
         self._histories: dict[str, Histories] = {}
         self._board = MissedNotices(workspaces.get, self._histories_of)
-        self._was_connected = False
+        self._last_session: object | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Before the connection."""
         if not self._tasks:
             self._missed.hold()
+            self._missed.look = self.look
             keep = self._missed.keep(self._catch_up, self._board)
             self._tasks = [asyncio.create_task(work) for work in (keep, self._watch())]
 
     def look(self) -> None:
         """At the connection: what came before it, or while there was none, is missing."""
-        connected = self._connected()
-        if self._was_connected and not connected:
+        session, last = self._session(), self._last_session
+        if session is last:
+            return
+        if last is not None:
             self._missed.hold()
-        if connected and not self._was_connected:
+        if session is not None:
             self._missed.missing()
-        self._was_connected = connected
+        self._last_session = session
 
     async def close(self) -> None:
         """After the last event was stored."""
@@ -102,6 +108,8 @@ class CatchUp:
 
     async def _catch_up(self) -> None:
         """Looks at every channel that the bot was active in. Raises StoreUnavailable, PlatformError."""
+        while self._session() is None:  # noqa: ASYNC110 - what is missed from now on would count as looked for
+            await asyncio.sleep(_LOOK_EVERY)
         marks = await self._missed.stored_marks()
         for workspace in list(self._workspaces.values()):
             await self._look_at(workspace, marks)
@@ -114,17 +122,16 @@ class CatchUp:
             began = round(datetime.now(UTC).timestamp() * 1_000_000)
             self._missed.marks.caught_up((key, EVERYWHERE), began)
             await self._missed.write_marks()  # else whoever comes after a kill would begin anew
-        newest = max(heard.values(), default=began)
-        active_since = min(instant(newest), datetime.now(UTC)) - ACTIVE_WITHIN
+        active_since = min(instant(max([began, *heard.values()])), datetime.now(UTC)) - ACTIVE_WITHIN
         roots: dict[str, list[str]] = {}
         for thread in await self._missed.live_threads(key, active_since):
             roots.setdefault(thread.channel, []).append(thread.root.rpartition(":")[2])
         oldest = microseconds(f"{self._missed.oldest.timestamp():.6f}")
         count = 0
-        for channel, threads in roots.items():
-            mark = heard.get(channel, began)  # none was written yet: a kill soon after the first word there
+        for channel, begun in roots.items():
+            mark = heard.get(channel, began)  # none: it was heard first while marks were held
             reach = Reach(max(mark, oldest), max(mark - _OVERLAP_MICROSECONDS, min(began, mark), oldest), oldest)
-            count += await self._fill(workspace, channel, reach, threads)
+            count += await self._fill(workspace, channel, reach, begun)
         _log.info("slack.caught_up", team=workspace.bot.team, channels=len(roots), messages=count)
 
     async def _fill(self, workspace: SlackWorkspace, channel: str, reach: Reach, roots: Iterable[str]) -> int:

@@ -36,7 +36,7 @@ from bots.slack.ports import Core
 from bots.slack.posts import Foot
 from bots.slack.report_blocks import PRESSED
 from bots.slack.workspace import SlackWorkspace
-from core.errors import BiseError, PlatformUnavailable, StoreUnavailable
+from core.errors import BiseError, PlatformUnavailable
 from core.messages import Notice, Press
 from core.settings import Settings
 from core.turns.catching_up import CatchingUp
@@ -123,11 +123,11 @@ class Listeners:
             await self._take_in_turn(event, workspace, self._core.accept)
             return
         place, number = (bot.workspace, str(event["channel"])), microseconds(str(event["ts"]))
-        self._missed.marks.began(place, number)
+        self._missed.began(place, number)
         try:
             await self._take_in_turn(event, workspace, self._core.accept)
-        except StoreUnavailable:
-            self._missed.missing()
+        except BiseError:
+            self._missed.missing()  # Slack brings it again only a few times
             raise
         self._missed.marks.ended(place, number)
 

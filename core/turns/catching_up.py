@@ -85,6 +85,7 @@ class CatchingUp:
         self._missing = False
         self._wake = asyncio.Event()
         self.marks = Marks()
+        self.look: Callable[[], None] = _nothing  # at the connection, where nothing tells of it: it may call `hold`
 
     @staticmethod
     def of(platform: str, core: object) -> CatchingUp | None:
@@ -95,6 +96,11 @@ class CatchingUp:
     def oldest(self) -> datetime:
         """Nothing from before it is fetched."""
         return self._clock.now() - KEPT_WITHIN
+
+    def began(self, place: Place, number: int) -> None:
+        """A message came in. What may be missing before it is known by then."""
+        self.look()
+        self.marks.began(place, number)
 
     def hold(self) -> None:
         """Something may be missing from here on; `missing` says that it can be looked for."""
@@ -153,13 +159,14 @@ class CatchingUp:
             except TimeoutError:
                 pass
             looking, self._missing = self._missing, False
+            holds = self.marks.holds
             self._wake.clear()
             try:
                 await self.write_marks()
                 if looking:
                     await catch_up()
                     if not self._missing:
-                        self.marks.release()
+                        self.marks.release(holds)
                 if looking or others:
                     others = await self._announce(board)
                 failures = 0
@@ -241,6 +248,10 @@ class CatchingUp:
     async def _posted(self, notice: int, post: str | None) -> None:
         now = self._clock.now()
         await self._database.write(lambda connection: missed.posted(connection, notice, post, now))
+
+
+def _nothing() -> None:
+    """There is nothing to look at."""
 
 
 class LateAcceptance(Acceptance):

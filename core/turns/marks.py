@@ -11,7 +11,7 @@ class Marks:
     """Numbers only grow within a channel, as a platform's message ids and times do.
 
     A mark never passes a message that is being stored or could not be; and while something may have been missed, none
-    moves at all before its channel was caught up.
+    passes what its channel was caught up to.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Marks:
         self._open: dict[Place, set[int]] = {}
         self._written: dict[Place, int] = {}
         self._floors: dict[Place, int] | None = None
-        self._free: set[Place] = set()
+        self._holds = 0
 
     def began(self, place: Place, number: int) -> None:
         """A message came in; until `ended` it counts as not stored."""
@@ -36,30 +36,34 @@ class Marks:
 
     def hold(self) -> None:
         """From here on something may be missing: marks stay where they are until `caught_up` or `release`."""
-        self._floors = {place: self._reached(place) for place in self._heard} | (self._floors or {})
-        self._free.clear()
+        self._holds += 1
+        if self._floors is None:  # else what was heard since the first gap says nothing about that gap
+            self._floors = {place: self._reached(place) for place in self._heard}
+
+    @property
+    def holds(self) -> int:
+        """How many holds there were: one who looks for what is missing notes it first, for `release`."""
+        return self._holds
 
     def caught_up(self, place: Place, number: int) -> None:
         """Nothing is missing there up to this message, whatever failed before."""
         self._heard[place] = max(number, self._heard.get(place, 0))
         for lost in [one for one in self._open.get(place, ()) if one <= number]:
             self.ended(place, lost)
-        self._free.add(place)
+        if self._floors is not None:
+            self._floors[place] = max(number, self._floors.get(place, 0))
 
-    def release(self) -> None:
-        """Nothing is missing anywhere."""
-        self._floors = None
-        self._free.clear()
+    def release(self, holds: int) -> None:
+        """Nothing is missing anywhere of what was when so many holds had been; a later one stays."""
+        if holds == self._holds:
+            self._floors = None
 
     def due(self) -> dict[Place, int]:
         """The marks that are to be written down."""
         reached = {place: self._reached(place) for place in self._heard}
         if self._floors is not None:
             floors = self._floors
-            reached = {
-                place: number if place in self._free else min(number, floors.get(place, 0))
-                for place, number in reached.items()
-            }
+            reached = {place: min(number, floors.get(place, 0)) for place, number in reached.items()}
         return {place: number for place, number in reached.items() if number > self._written.get(place, 0)}
 
     def written(self, marks: Mapping[Place, int]) -> None:

@@ -49,8 +49,8 @@ def test_while_something_may_be_missing_no_mark_moves_before_its_channel_is_caug
         marks.ended(place, 9)
     assert marks.due() == {HERE: 5}
     marks.caught_up(THERE, 8)
-    assert marks.due() == {HERE: 5, THERE: 9}
-    marks.release()
+    assert marks.due() == {HERE: 5, THERE: 8}
+    marks.release(marks.holds)
     assert marks.due() == {HERE: 9, THERE: 9}
 
 
@@ -63,6 +63,42 @@ def test_a_second_gap_in_the_middle_of_catching_up_keeps_the_first_ones_floor() 
     marks.ended(HERE, 9)
     marks.hold()
     assert marks.due() == {HERE: 5}
+
+
+def test_what_is_heard_after_a_gap_does_not_raise_the_floor_of_the_next_one() -> None:
+    marks = Marks()
+    marks.hold()
+    marks.began(HERE, 9)
+    marks.ended(HERE, 9)
+    marks.hold()
+    assert marks.due() == {}
+
+
+def test_a_look_that_ends_in_the_middle_of_a_new_gap_does_not_close_it() -> None:
+    marks = Marks()
+    marks.hold()
+    looked_from = marks.holds
+    marks.hold()  # another session was lost meanwhile
+    marks.caught_up(HERE, 5)
+    marks.began(HERE, 9)
+    marks.ended(HERE, 9)
+    marks.release(looked_from)
+    assert marks.due() == {HERE: 5}
+    marks.release(marks.holds)
+    assert marks.due() == {HERE: 9}
+
+
+def test_a_refused_message_holds_its_mark_though_a_later_one_of_its_channel_is_stored() -> None:
+    marks = Marks()
+    for number in (5, 6, 7):
+        marks.began(HERE, number)
+    for number in (5, 7):
+        marks.ended(HERE, number)
+    marks.began(HERE, 8)
+    marks.ended(HERE, 8)
+    marks.written(marks.due())
+    marks.caught_up(HERE, 8)
+    assert marks.due() == {HERE: 8}
 
 
 def test_catching_up_settles_what_could_not_be_stored_before() -> None:
