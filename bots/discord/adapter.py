@@ -215,10 +215,10 @@ class DiscordAdapter:
             self._catch_up.joined(guild)
         await self.tracked(self.admission.joined(guild))
 
-    def session_began(self) -> None:
+    def session_began(self, client: BotClient) -> None:
         """Told by a shard's client that it has a new session: what was said since the last one is missing."""
         if self._catch_up is not None:
-            self._catch_up.session_began()
+            self._catch_up.session_began(client)
 
     def session_ready(self, client: BotClient) -> None:
         """Told by it once it knows its servers."""

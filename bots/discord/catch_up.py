@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -16,14 +16,17 @@ from bots.discord.inbound import Self, asker, workspace_of
 from bots.discord.missed_notices import MissedNotices
 from bots.discord.rest import Rest
 from bots.replies import sentence
-from core.errors import BiseError, PlaceForbidden, PlaceGone, StoreUnavailable
+from core.errors import BiseError, PlaceForbidden, PlaceGone, PlatformUnavailable, StoreUnavailable
 from core.messages import DISCORD_DM, Accepted, IncomingMessage, Notice, Press, Pressed, WorkspaceKey
 from core.store.marks import EVERYWHERE, Place
 from core.turns.catching_up import CatchingUp
 
-MESSAGES_MAX = 500  # of a channel
+MESSAGES_MAX = 500  # of a channel, those written last
 DIRECT_MAX = 100  # channels of direct messages, those written in last
+_PAGE = 100  # messages, the most that one request brings
 _AT_ONCE = 4  # channels
+_LOOK_AGAIN = 0.1  # seconds
+_SERVERS_COME_WITHIN = 5.0  # seconds from the begin of a session, at most
 _log = structlog.get_logger()
 
 Accept = Callable[[IncomingMessage], Awaitable[Accepted]]
@@ -52,10 +55,12 @@ class CatchUp:
         most: int = MESSAGES_MAX,
     ) -> None:
         self._missed = missed
+        self._rest = rest
         self._board = MissedNotices(rest)
         self._hear = hear
         self._most = most
         self._clients: dict[int, discord.Client] = {}
+        self._beginning: dict[int, discord.Client] = {}  # whose servers are not known yet
         self._keeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -71,15 +76,18 @@ class CatchUp:
             await asyncio.gather(self._keeping, return_exceptions=True)
             self._keeping = None
             self._clients.clear()
+            self._beginning.clear()
             await self._missed.close()
 
-    def session_began(self) -> None:
+    def session_began(self, client: discord.Client) -> None:
         """A new session, not a resumed one: what was said before it never comes."""
         self._missed.hold()
+        self._beginning[client.shard_id or 0] = client
 
     def session_ready(self, client: discord.Client) -> None:
         """Its servers are known."""
         self._clients[client.shard_id or 0] = client
+        self._beginning.pop(client.shard_id or 0, None)
         self._missed.missing()
 
     def joined(self, guild: discord.Guild) -> None:
@@ -128,6 +136,7 @@ class CatchUp:
 
     async def _catch_up(self) -> None:
         """Looks at every channel of this process's shards. Raises StoreUnavailable, PlatformError."""
+        await self._servers_known()
         marks = await self._missed.stored_marks()
         gaps = [gap for client in self._open_clients() for gap in self._gaps(client, marks)]
         await self._missed.write_marks()  # a server without one would be new again to whoever comes after a kill
@@ -136,6 +145,18 @@ class CatchUp:
         if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             raise failures[0]
         _log.info("discord.caught_up", channels=len(gaps), messages=sum(map(_count, outcomes)))
+
+    async def _servers_known(self) -> None:
+        """Returns when no session is just beginning: a look would not see what that missed.
+
+        Raises PlatformUnavailable.
+        """
+        try:
+            async with asyncio.timeout(_SERVERS_COME_WITHIN):
+                while any(not client.is_closed() for client in self._beginning.values()):  # noqa: ASYNC110 - closed or ready
+                    await asyncio.sleep(_LOOK_AGAIN)
+        except TimeoutError as error:
+            raise PlatformUnavailable("the servers of a session are not known yet", code="not_ready") from error
 
     def _open_clients(self) -> list[discord.Client]:
         self._clients = {shard: client for shard, client in self._clients.items() if not client.is_closed()}
@@ -173,22 +194,34 @@ class CatchUp:
     async def _fill(self, gap: Gap, some: asyncio.Semaphore) -> int:
         """Hears what is missing in a channel, oldest first; gives how many messages there were."""
         async with some:
-            count, newest = 0, gap.last
+            found: list[discord.Message] = []
             try:
-                async for message in gap.channel.history(
-                    limit=self._most, after=discord.Object(gap.after), oldest_first=True
-                ):
-                    await self._hear_or_pass_over(message)
-                    count, newest = count + 1, max(newest, message.id)
+                async for page in self._pages(gap):
+                    found += page
             except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
                 failure = converted(error)
                 if not isinstance(failure, PlaceGone | PlaceForbidden):
                     raise failure from error
                 _log.info("discord.not_caught_up", channel=gap.place[1], reason=failure.reason, code=failure.code)
-        if count >= self._most:
-            _log.warning("discord.caught_up_in_part", channel=gap.place[1], messages=count)
-        self._missed.marks.caught_up(gap.place, newest)
-        return count
+            for message in reversed(found):
+                await self._hear_or_pass_over(message)
+        if len(found) >= self._most:
+            _log.warning("discord.caught_up_in_part", channel=gap.place[1], messages=len(found))
+        self._missed.marks.caught_up(gap.place, max([gap.last, *(message.id for message in found)]))
+        return len(found)
+
+    async def _pages(self, gap: Gap) -> AsyncIterator[list[discord.Message]]:
+        """What was said in a gap, newest first, so much at most; each page is one request."""
+        after, before, left = discord.Object(gap.after), None, self._most
+        while left > 0:
+            await self._rest.room()
+            history = gap.channel.history(limit=min(left, _PAGE), after=after, before=before, oldest_first=False)
+            page = [message async for message in history]
+            yield page
+            left -= len(page)
+            if len(page) < _PAGE:
+                return
+            before = page[-1]
 
     async def _hear_or_pass_over(self, message: discord.Message) -> None:
         try:

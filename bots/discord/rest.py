@@ -120,6 +120,17 @@ class Rest:
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
+    async def room(self) -> None:
+        """Returns when a request that discord.py makes fits into the limit of the whole bot, and counts it."""
+        while True:
+            try:
+                self._wait_out("")
+                self._count()
+            except RateLimited as limited:
+                await asyncio.sleep(limited.retry_after)
+            else:
+                return
+
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT)

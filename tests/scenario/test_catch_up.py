@@ -11,7 +11,7 @@ import pytest
 from bots.playground.discord.faults import Limit
 from core.turns.catching_up import WRITTEN_EVERY
 from tests.databases import Place, place_of
-from tests.scenario.missing import GENERAL, GRACE, HOUR, Missing, missing
+from tests.scenario.missing import GENERAL, GRACE, HOUR, RANDOM, Missing, missing
 from tests.world import soon
 
 
@@ -192,6 +192,23 @@ async def test_slack_is_caught_up_after_its_connection_was_away(file: Place) -> 
         assert world.asked()[2:] == ["into the gap"]
 
 
+async def test_a_thread_begun_while_slack_is_read_back_is_caught_up_with_as_well(file: Place) -> None:
+    async with missing(file) as world:
+        slack = world.slack
+        slack.faults.retry_delays = ()
+        await world.heard_once()
+        slack.faults.rate_limits, slack.faults.rate_window = {"conversations.history": 0}, 1.0
+        await slack.drop_sockets(abruptly=True)
+        await slack.until(lambda: slack.sockets == 1)
+        thread = await world.ask_slack("begun meanwhile", channel=RANDOM)
+        await world.quiet(3)
+        await slack.drop_sockets(abruptly=True)
+        await world.ask_slack("into the gap", channel=RANDOM, thread=thread)
+        slack.faults.rate_limits = False
+        await world.quiet(4)
+        assert world.asked()[2:] == ["begun meanwhile", "into the gap"]
+
+
 async def test_what_could_not_be_stored_is_answered_once_the_database_is_back(place: Place) -> None:
     async with missing(place) as world:
         world.slack.faults.retry_delays = ()
@@ -203,8 +220,11 @@ async def test_what_could_not_be_stored_is_answered_once_the_database_is_back(pl
         await soon(lambda: any(told in post.content for post in world.discord.messages("general")))
         await asyncio.sleep(0.3)
         place.change("ALTER TABLE message_away RENAME TO message")
-        await world.quiet(4)
-        assert sorted(world.asked()[2:]) == ["discord, unheard", "slack, unheard"]
+        await world.ask_slack("slack, heard")  # what is stored behind it in its channel does not hide it
+        await world.ask_discord("discord, heard")
+        await world.quiet(6)
+        heard = ["discord, heard", "discord, unheard", "slack, heard", "slack, unheard"]
+        assert sorted(world.asked()[2:]) == heard
 
 
 async def test_a_notice_whose_answer_was_lost_is_not_posted_twice(place: Place) -> None:
@@ -272,7 +292,7 @@ async def test_a_flood_is_read_back_politely_and_the_question_in_it_is_found(awa
     away.discord.faults.others = Limit(3, 1.0)
     away.slack.faults.rate_limits = True
     away.slack.faults.rate_window = 1.0
-    for number in range(320):
+    for number in range(520):  # more than is read back: the end of it is
         await away.discord.post("Grace", "general", f"chatter {number}")
         await away.slack.post(GRACE, GENERAL, f"chatter {number}")
     await away.ask_discord("after the flood")
@@ -287,7 +307,7 @@ async def test_a_flood_is_read_back_politely_and_the_question_in_it_is_found(awa
         for call in list(away.discord.calls)[before[0] :]
         if call.path.endswith("/messages") and call.method == "GET"
     ]
-    assert len(looks) <= 5
+    assert len(looks) <= 7
     histories = [call for call in away.slack.calls[before[1] :] if call.method.startswith("conversations.")]
     assert len(histories) <= 6
 
