@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bots.playground.discord.records import Attachment, Channel, File, Interaction, Message, Person
 from bots.playground.discord.snowflakes import Snowflakes
 
-MESSAGES_MAX = 5_000
+MESSAGES_MAX = 20_000  # a crowd of 4,000 questions, their answers and what is said beside them
 INTERACTIONS_MAX = 5_000
 
 VIEW, SEND, SEND_IN_THREADS, MANAGE_GUILD = 1 << 10, 1 << 11, 1 << 38, 1 << 5
