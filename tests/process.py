@@ -58,11 +58,15 @@ class ServeProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bots", "serve", cwd=self._folder, env=self._env, stdout=log, stderr=log
             )
-        async with asyncio.timeout(30):
-            while self.log.count('"serve.ready"') == ready_before:
-                if self._process.returncode is not None:
-                    raise AssertionError(f"serve ended with {self._process.returncode}: {self.log[-2000:]}")
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(30):
+                while self.log.count('"serve.ready"') == ready_before:
+                    if self._process.returncode is not None:
+                        raise AssertionError(f"serve ended with {self._process.returncode}: {self.log[-2000:]}")
+                    await asyncio.sleep(0.02)
+        except BaseException:
+            self.send(signal.SIGKILL)  # or it would outlive the test
+            raise
 
     def send(self, number: signal.Signals) -> None:
         """Sends the signal, if the process lives."""
