@@ -203,7 +203,7 @@ class CatchUp:
                 if not isinstance(failure, PlaceGone | PlaceForbidden):
                     raise failure from error
                 _log.info("discord.not_caught_up", channel=gap.place[1], reason=failure.reason, code=failure.code)
-            for message in reversed(found):
+            for message in sorted(found, key=lambda one: one.id):
                 await self._hear_or_pass_over(message)
         if len(found) >= self._most:
             _log.warning("discord.caught_up_in_part", channel=gap.place[1], messages=len(found))
@@ -211,17 +211,20 @@ class CatchUp:
         return len(found)
 
     async def _pages(self, gap: Gap) -> AsyncIterator[list[discord.Message]]:
-        """What was said in a gap, newest first, so much at most; each page is one request."""
-        after, before, left = discord.Object(gap.after), None, self._most
+        """What was said in a gap, so much at most; each page is one request. First its begin, mostly all there is;
+        then, where there is more, the end of it, backwards.
+        """
+        after, before, left = gap.after, None, self._most
         while left > 0:
             await self._rest.room()
-            history = gap.channel.history(limit=min(left, _PAGE), after=after, before=before, oldest_first=False)
+            first, most = left == self._most, min(left, _PAGE)
+            history = gap.channel.history(limit=most, after=discord.Object(after), before=before, oldest_first=first)
             page = [message async for message in history]
             yield page
             left -= len(page)
-            if len(page) < _PAGE:
+            if len(page) < most:
                 return
-            before = page[-1]
+            after, before = (page[-1].id, None) if first else (after, page[-1])
 
     async def _hear_or_pass_over(self, message: discord.Message) -> None:
         try:
