@@ -211,8 +211,9 @@ class CatchUp:
         return len(found)
 
     async def _pages(self, gap: Gap) -> AsyncIterator[list[discord.Message]]:
-        """What was said in a gap, so much at most; each page is one request. First its begin, mostly all there is;
-        then, where there is more, the end of it, backwards.
+        """What was said in a gap, so much at most; each page is one request.
+
+        First its begin, which mostly is all there is; then, where there is more, its end, backwards.
         """
         after, before, left = gap.after, None, self._most
         while left > 0:

@@ -78,6 +78,8 @@ class SocketMode:
         if self._handling:
             await asyncio.wait(set(self._handling), timeout=DRAIN_SECONDS)
         tasks = [task for task in (self._watch, self._reconnecting) if task is not None]
+        for task in tasks:
+            task.cancel()  # first: nobody opens again what is closed now
         if self._client is not None:
             await _untyped(self._client.close)()
             ours = (self._client.message_processor, self._client.current_session_monitor, self._client.message_receiver)
