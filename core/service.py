@@ -300,7 +300,9 @@ def open_core(
     report_choices = ReportChoices(settings, database, clock)
     report_buttons = ReportButtons(settings, database, platforms, budgets, report_choices)
     homes = tuple(route.home for route in routes.routes)
-    reports = Reports(settings, database, platforms, partial(Basis.of, settings, catalogue, homes), pictures_of(settings), clock)
+    reports = Reports(
+        settings, database, platforms, partial(Basis.of, settings, catalogue, homes), pictures_of(settings), clock
+    )
     controls = Controls(settings, database, clock, queue, (requests, report_buttons))
     telling = Telling(settings, platforms, clock)
     news = TroubleNews(telling)

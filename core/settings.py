@@ -219,7 +219,6 @@ def promised_later(settings: Settings) -> list[str]:
     """What a setting promises and this version does not do yet, a line each, to be said at the start."""
     lines = [
         "Nothing is deleted by age yet (BISE_RETENTION_DAYS, BISE_CONTEXT_RETENTION_DAYS).",
-        "The daily report is not sent yet (BISE_REPORT_HOUR); `bise usage` shows the figures.",
     ]
     later = {
         "slack_client_id": "installing by OAuth into many workspaces comes in a later version",

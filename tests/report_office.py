@@ -81,7 +81,7 @@ class Office:
 
     def spend(self, day: date, key: WorkspaceKey = TEAM, cost: int = 1_000_000) -> None:
         """A call of that local date, as the ledger has it; the workspace is made known."""
-        spend(self.place, day, key, cost, now=self.clock.now())
+        spend(self.place, day, key, cost=cost, now=self.clock.now())
 
     def posts(self) -> list[tuple[str, Report]]:
         """Where reports stand, and which."""
@@ -105,14 +105,13 @@ async def office(place: Place, **settings: Any) -> AsyncIterator[Office]:
         await database.close()
 
 
-def spend(
-    place: Place, day: date, key: WorkspaceKey = TEAM, cost: int = 1_000_000, *, now: datetime, **more: Any
-) -> None:
-    """A call of a local date, as the ledger has it; `more` by column."""
+def spend(place: Place, day: date, *keys: WorkspaceKey, cost: int = 1_000_000, now: datetime, **more: Any) -> None:
+    """A call of a local date in each workspace, as the ledger has it; `more` by column."""
+    shared = {"local_date": day, "cost_microusd": cost, "at": now}
+    shared |= {"day_period": day.isoformat(), "month_period": day.isoformat()[:7]}
     with place.connected() as connection:
-        if place.postgres:  # the turn and the conversation of this row are of no meaning here
+        if place.postgres:  # the turn and the conversation of these rows are of no meaning here
             connection.exec_driver_sql("SET session_replication_role = replica")
-        row = {"workspace_id": workspaces.ensure(connection, key, now), "local_date": day, "cost_microusd": cost}
-        row |= {"day_period": day.isoformat(), "month_period": day.isoformat()[:7], "at": now}
-        connection.execute(insert(tables.Usage.__table__), _CALL | row | more)  # type: ignore[attr-defined]
+        rows = [_CALL | shared | {"workspace_id": workspaces.ensure(connection, key, now)} | more for key in keys]
+        connection.execute(insert(tables.Usage.__table__), rows)  # type: ignore[attr-defined]
         connection.commit()

@@ -94,7 +94,8 @@ async def test_all_reports_that_are_due_in_one_minute_are_posted_once_by_four_pr
         async with slack(place) as (simulators, env):
             for number in range(1, size + 1):
                 simulators.slack.add_channel(f"CR{number}", f"reports-{number}")
-            workspaces_with_use(place, size)
+            keys = [WorkspaceKey("slack", f"TR{number}") for number in range(1, size + 1)]
+            spend(place, FIRST.date(), *keys, now=FIRST)
             choose(place, {number: f"CR{number}" for number in range(1, size + 1)})
             assert await ended(await worker(env, FIRST)) == 0
             processes = [await worker(env, FIRST + DAY, "--all") for _ in range(4)]
@@ -124,10 +125,3 @@ async def until_claimed(place: Place, size: int, begun: float) -> float:
         if count == size:
             return time.monotonic() - begun
         await asyncio.sleep(0.05)
-
-
-def workspaces_with_use(place: Place, size: int) -> None:
-    """So many workspaces, each with a call on the day that the report is about."""
-    keys = [WorkspaceKey("slack", f"TR{number}") for number in range(1, size + 1)]
-    for key in keys:
-        spend(place, FIRST.date(), key, now=FIRST)

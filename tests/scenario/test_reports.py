@@ -24,7 +24,7 @@ def use(world: World, key: WorkspaceKey) -> None:
     for days in range(9):
         for model, cost in (("mistral-large-2512", 900_000 - days * 50_000), ("mistral-small-2603", 150_000)):
             day = YESTERDAY - timedelta(days=days)
-            spend(world.place, day, key, cost, now=datetime.now(UTC), model=model)
+            spend(world.place, day, key, cost=cost, now=datetime.now(UTC), model=model)
 
 
 async def delivered(world: World) -> None:
