@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.budgets import places
+from core.budgets import alerts, places
 from core.budgets.periods import KINDS, Kind
 from core.budgets.places import Place
 from core.budgets.terms import Terms
@@ -173,14 +173,21 @@ class Budgets:
     async def correct(self, call: int, cost: int) -> Correction:
         """Puts the cost of a call right, in micro-dollars, by one more entry. Raises WrongUse, StoreUnavailable."""
         now = self._clock.now()
-        done = await self._database.write(
-            lambda connection: corrections.correct(connection, None, call, cost, self._terms, now)
-        )
-        if done is None:
+
+        def correct(connection: Connection) -> int | None:
+            done = corrections.correct(connection, None, call, cost, self._terms, now)
+            if done is None:
+                return None
+            before, settled = done
+            alerts.note(connection, settled.rows, settled.cost, self._terms, now)
+            return before
+
+        before = await self._database.write(correct)
+        if before is None:
             raise WrongUse(
                 f"There is no call {call}. `bise usage --workspace W --estimated` lists the calls that are estimated."
             )
-        return Correction(call, *done)
+        return Correction(call, before, cost)
 
     def _changed(
         self,

@@ -125,6 +125,7 @@ class ModelMargin(Table, table=True):
 class Announcement(Table, table=True):
     """Something that admins are told once, outside of any turn: an alert, or somebody's request for more money.
 
+    A row with a `place` is its copy there, and says what became of it in that place.
     `name` tells it from all others, so that it is made once; `notice`: what is said, as of core.messages.Notice;
     `actions`: the buttons below it. Without a workspace it is for those who run the installation. `claimed_until`:
     until then a process is at it; once set, an earlier try may have arrived without our knowing.

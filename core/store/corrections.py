@@ -21,8 +21,8 @@ _usage = tables.Usage.__table__  # type: ignore[attr-defined]
 
 def correct(
     connection: Connection, workspace: int | None, usage: int, cost: int, terms: Terms, now: datetime
-) -> tuple[int, int] | None:
-    """Puts a call's cost right by one more row; returns (before, after), None where there is no such call.
+) -> tuple[int, Settled] | None:
+    """Puts a call's cost right by one more row; returns what it cost before, None where there is no such call.
 
     `workspace`: whose call it must be; None: anybody's, for those who run the installation.
     """
@@ -35,8 +35,7 @@ def correct(
     before, estimated = connection.execute(_sums_of(row)).one()
     spender = Spender(row.workspace_id, row.channel, row.person_id)
     tokens = Tokens(0, 0, 0, 0, cost - before, -estimated)
-    _record_correction(connection, spender, row, tokens, "corrected", now, terms)
-    return int(before), cost
+    return int(before), _record_correction(connection, spender, row, tokens, "corrected", now, terms)
 
 
 def late(connection: Connection, spender: Spender, call: Call, terms: Terms) -> Settled | None:
