@@ -21,7 +21,7 @@ SENTENCES = {
     "report_before": "That report was posted before, or is on its way: a report is posted once.",
     "report_on_its_way": "Done: the report is on its way to where reports go.",
     "report_no_use": "Nobody has used me here yet, so there is nothing to report.",
-    "wrong_use": "{why}",
+    "report": "Here is the usage report.",
 }
 
 
@@ -73,9 +73,14 @@ def report_limit_set(values: Values, platform: str) -> str:  # noqa: ARG001
     """The budget button's amount was taken."""
     if values.get("none"):
         return "Done: there is no limit for a month any more, besides those of the installation."
-    limit, spent = int(values["limit"]), int(values["spent"])
+    limit, spent = int(values.get("limit", 0)), int(values.get("spent", 0))
     over = " That is no more than what is spent: I refuse new questions until the month is over." * (spent >= limit)
     return f"Done: {dollars(limit)} may be spent each month. {dollars(spent)} of this month's is spent.{over}"
+
+
+def wrong_use(values: Values, platform: str) -> str:  # noqa: ARG001
+    """What was typed cannot be taken; the core says why in a sentence of its own."""
+    return str(values.get("why", "")) or "That cannot be taken as it is written."
 
 
 def _coming(values: Values) -> str:
@@ -101,4 +106,5 @@ SAID: dict[str, Callable[[Values, str], str]] = {
     "report_choice_how": report_choice_how,
     "report_muted": report_muted,
     "report_limit_set": report_limit_set,
+    "wrong_use": wrong_use,
 }

@@ -153,11 +153,12 @@ class Reports:
 
     def ended(self, connection: Connection, claimed: Claimed, failure: str | None, now: datetime) -> None:
         """The report's announcement is over: so is the report, in the same transaction."""
-        stands = announcements.first_place(connection, claimed.announcement.name)
+        key = key_of(claimed.announcement.name)
+        stands = announcements.first_place(connection, key.workspace, claimed.announcement.name)
         place, platform_id = stands if stands is not None else (None, None)
         report_runs.end(
             connection,
-            key_of(claimed.announcement.name),
+            key,
             "posted" if failure is None else "failed",
             now,
             failure=failure,
@@ -211,7 +212,7 @@ class Reports:
             Action(button, admin_controls.add(connection, key.workspace, button, about, now)) for button in BUTTONS
         ]
         name = f"{KIND}:{key}:{tries}"
-        return announcements.put(connection, key.workspace, name, KIND, Notice(KIND, about), actions, now=now)
+        return announcements.put(connection, key.workspace, name, KIND, Notice("report", about), actions, now=now)
 
     def _whose(self, connection: Connection, key: WorkspaceKey) -> Whose:
         workspace = workspaces.find(connection, key)

@@ -141,9 +141,10 @@ def copy_ended(
     connection.execute(ended.values(platform_id=platform_id, failure=failure, ended_at=now))
 
 
-def first_place(connection: Connection, name: str) -> tuple[str, str] | None:
-    """The first place where an announcement stands, and the message's id there; None: it stands nowhere."""
-    stands = (_announcement.c.platform_id.is_not(None), _announcement.c.name.like(f"{name} > %"))
+def first_place(connection: Connection, workspace: int, name: str) -> tuple[str, str] | None:
+    """The first place where an announcement of a workspace stands, and the message there; None: nowhere."""
+    copies = (_announcement.c.workspace_id == workspace, _announcement.c.name.like(f"{name} > %"))
+    stands = (*copies, _announcement.c.platform_id.is_not(None))
     query = select(_announcement.c.place, _announcement.c.platform_id).where(*stands).order_by(_announcement.c.id)
     row = connection.execute(query.limit(1)).first()
     return None if row is None else (row.place, row.platform_id)

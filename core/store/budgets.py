@@ -30,7 +30,12 @@ _epoch = budget_tables.BudgetEpoch.__table__  # type: ignore[attr-defined]
 _usage = tables.Usage.__table__  # type: ignore[attr-defined]
 
 _LIMITED = _budget.outerjoin(_limit, and_(_limit.c.place == _budget.c.place, _limit.c.kind == _budget.c.kind))
-_COLUMNS = (_budget, _limit.c.place.label("set_for"), _limit.c.limit_microusd.label("set_to"))
+_COLUMNS = (  # what `_room` reads, in this order
+    *(_budget.c[name] for name in ("id", "place", "kind", "period", "spent_microusd", "reserved_microusd")),
+    *(_budget.c[name] for name in ("starts_at", "resets_at", "extra_microusd")),
+    _limit.c.place,
+    _limit.c.limit_microusd,
+)
 _CURRENT = (
     select(*_COLUMNS)
     .select_from(_LIMITED)
@@ -188,27 +193,18 @@ def _current(
     found: dict[tuple[str, Kind], Room] = {}
     for row in connection.execute(_CURRENT, {"places": list(places), "now": now}):
         # The oldest that has not ended: a process whose clock is ahead may have begun the next one.
-        found.setdefault((row.place, row.kind), _room(row, terms))
+        room = _room(row, terms)
+        found.setdefault((room.place, room.kind), room)
     return found
 
 
 def _room(row: Any, terms: Terms) -> Room:
-    kind: Kind = row.kind
-    scope = row.place.partition(":")[0]
-    limit = row.set_to if row.set_for is not None else terms.default(scope, kind)
+    number, place, kind, period, spent, reserved, starts_at, resets_at, extra, set_for, limit = row
+    if set_for is None:
+        limit = terms.default(place.partition(":")[0], kind)
     if limit is not None:
-        limit += row.extra_microusd
-    return Room(
-        row.id,
-        row.place,
-        kind,
-        row.period,
-        limit,
-        row.spent_microusd,
-        row.reserved_microusd,
-        row.starts_at,
-        row.resets_at,
-    )
+        limit += extra
+    return Room(number, place, kind, period, limit, spent, reserved, starts_at, resets_at)
 
 
 def _make_missing(

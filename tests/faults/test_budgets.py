@@ -26,7 +26,6 @@ from tests.process import KEY
 SEED = 20261125
 LONGEST = 1024  # tokens of an answer
 A_TURN = 900  # micro-dollars, about what one costs: a limit of that for each is soon met, at each attempt's bound
-WITH_KILLS = 2000  # with what the dead leave, which stays charged at its bound
 PEOPLE = 8
 _PAST = "'2001-01-01 00:00:00.000000'"
 _TURNS = """SELECT count(*), count(*) FILTER (WHERE state NOT IN ('done', 'failed', 'cancelled')) FROM turn
@@ -95,19 +94,22 @@ async def test_turns_at_once_at_the_edge_of_a_limit_never_spend_more(
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`asks`: `bise ask` beside the fleet at each time; `kills`: of its processes, and as many of those."""
+    """`kills`: of the fleet's processes; `a_turn`: micro-dollars of the limit for each, with what the dead leave, which
+    stays charged at its bound; `asks`: how many `bise ask` there are beside the fleet, each the next after the other.
+    """
 
     kind: str
     processes: int
     turns: int
     kills: int
+    a_turn: int
     asks: int = 0
 
 
-SMALL = {"sqlite": (Size("sqlite", 1, 16, 1, asks=3),), "postgres": (Size("postgres", 2, 16, 1),)}
+SMALL = {"sqlite": (Size("sqlite", 1, 12, 1, 5000, asks=3),), "postgres": (Size("postgres", 2, 12, 1, 5000),)}
 FULL = {
-    "sqlite": (Size("sqlite", 1, 660, 66, asks=3),),
-    "postgres": (Size("postgres", 1, 670, 67), Size("postgres", 4, 670, 67)),
+    "sqlite": (Size("sqlite", 1, 660, 66, 2000, asks=3),),
+    "postgres": (Size("postgres", 1, 670, 67, 2000), Size("postgres", 4, 670, 67, 2000)),
 }
 
 
@@ -123,7 +125,7 @@ async def test_no_kill_9_and_no_cut_stream_makes_the_bill_exceed_what_is_held(
 
 
 async def _through_kills(size: Size, folder: Path) -> None:
-    limit, chance = size.turns * WITH_KILLS, random.Random(SEED)
+    limit, chance = size.turns * size.a_turn, random.Random(SEED)
     settings = {"BISE_TOTAL_MONTHLY_BUDGET": f"{limit / 1_000_000:.6f}", "BISE_MAX_TOKENS": str(LONGEST)}
     with place_of(size.kind, folder) as place:
         async with fleet(place, size.processes, threads=size.turns, slack_every=16, settings=settings) as ships:

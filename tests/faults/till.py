@@ -74,7 +74,7 @@ class Till:
         """The figures, in words."""
         return (
             f"{len(self.simulator.calls)} calls, {self.cut} cut, limit {self.limit}, overspent {self.overspent} µUSD "
-            f"at {self.looks} looks, stranded {self.stranded():.1%}"
+            f"at {self.looks} looks, spent {self.spent() / self.limit:.0%}, stranded {self.stranded():.1%}"
         )
 
     def refused(self) -> tuple[int, int]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
 
 from bots.discord.announcements import PICTURE
 from bots.playground.discord.views import DiscordPost
 from bots.playground.slack.posts import SlackPost
 from bots.report_words import BUTTONS
+from bots.terminal.report import Format, report
 from core.messages import WorkspaceKey
 from tests.report_office import spend
 from tests.scenario import test_discord as discord
@@ -20,7 +24,7 @@ YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
 def use(world: World, key: WorkspaceKey) -> None:
-    """Some days of use, until yesterday."""
+    """Some days of use, until yesterday. The workspace is known already: the service may make it known any time."""
     for days in range(9):
         for model, cost in (("mistral-large-2512", 900_000 - days * 50_000), ("mistral-small-2603", 150_000)):
             day = YESTERDAY - timedelta(days=days)
@@ -36,10 +40,10 @@ def in_slack(world: World, channel: str = slack.GENERAL) -> list[SlackPost]:
 
 
 async def test_a_report_in_slack_is_posted_once_with_its_picture_and_its_buttons(world: World) -> None:
-    use(world, WorkspaceKey("slack", world.slack.team_id))
     assert "Only an admin" in await slack_command(world, "report hour 8", user=slack.GRACE)
     assert "08:00" in await slack_command(world, "report hour 8")
     assert slack.GENERAL in await slack_command(world, "report channel #general")
+    use(world, WorkspaceKey("slack", world.slack.team_id))
     assert "Done" in await slack_command(world, "report now")
     assert "before" in await slack_command(world, "report now")
     await delivered(world)
@@ -74,9 +78,9 @@ async def test_a_report_in_slack_is_posted_once_with_its_picture_and_its_buttons
 
 
 async def test_without_the_right_to_upload_a_report_in_slack_goes_without_its_picture(world: World) -> None:
-    use(world, WorkspaceKey("slack", world.slack.team_id))
     world.slack.granted_scopes = world.slack.granted_scopes - {"files:write"}
     await slack_command(world, "report channel #general")
+    use(world, WorkspaceKey("slack", world.slack.team_id))
     await slack_command(world, "report now")
     await delivered(world)
     [post] = in_slack(world)
@@ -85,9 +89,9 @@ async def test_without_the_right_to_upload_a_report_in_slack_goes_without_its_pi
 
 async def test_a_report_in_discord_is_posted_once_with_its_picture_and_its_buttons(world: World) -> None:
     key, general = WorkspaceKey("discord", world.discord.guild_id), discord.general(world)
-    use(world, key)
     reports = world.service.core.reports
     await world.service.core.report_choices.choose_channel(key, general)
+    use(world, key)
     assert (await reports.post_now(key))[0] == "announced"
     assert (await reports.post_now(key))[0] == "before"
     await delivered(world)
@@ -109,9 +113,32 @@ async def test_a_report_in_discord_is_posted_once_with_its_picture_and_its_butto
     pressed = await world.discord.press(world.discord.person_id("Ada"), general, post.id, mute)
     await world.discord.until(lambda: pressed.post is not None)
     assert "no report until" in said(pressed.post)
-    assert budget
+    pressed = await world.discord.press(world.discord.person_id("Ada"), general, post.id, budget)
+    await world.discord.until(lambda: pressed.modal is not None)
 
 
 def said(post: DiscordPost | None) -> str:
     assert post is not None
     return post.content
+
+
+async def test_the_command_posts_once_beside_a_running_service_and_says_so(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    key = WorkspaceKey("slack", world.slack.team_id)
+    await world.service.core.report_choices.choose_channel(key, slack.GENERAL)
+    use(world, key)
+
+    async def ran(form: Format = "text", *, post: bool = False, out: Path | None = None) -> tuple[str, str]:
+        what = {"kind": "daily", "on": YESTERDAY, "as_json": False}
+        assert await report(world.settings, key, post=post, form=form, out=out, **what) == 0
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    assert "$1.05" in (await ran())[0]
+    assert (await ran("csv"))[0].startswith("day,model,channel,calls,")
+    await ran("png", out=tmp_path / "usage.png")
+    assert (tmp_path / "usage.png").read_bytes().startswith(PNG)
+    assert "is posted" in (await ran(post=True))[1]
+    assert "was posted before" in (await ran(post=True))[1]
+    assert len(in_slack(world)) == 1

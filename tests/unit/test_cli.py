@@ -64,7 +64,6 @@ async def test_wrong_use_is_one_line_and_status_two(tmp_path: Path) -> None:
         ("ask", ""): "The question is empty",
         ("ask", "Hello", "--assistant", "translat"): "Did you mean `translate`?",
         ("ask", "Hello", "--model", "mistral-smal-2603"): "--model: I know no model `mistral-smal-2603`. Did you mean",
-        ("report",): "`bise report` comes in a later version",
         ("serve", "--roles", "cook"): "'cook' is not a role",
     }
     for command, ran in zip(wrong, await at_once(tmp_path, *wrong, MISTRAL_API_KEY="k"), strict=True):
@@ -188,4 +187,4 @@ def test_every_subcommand_has_help_with_an_example_and_json(capsys: pytest.Captu
 
 
 def test_what_the_contract_names_and_later_versions_build_is_known() -> None:
-    assert set(LATER) == {"report", "privacy"}
+    assert set(LATER) == {"privacy"}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from bots.playground.slack import blocks as block_kit
+from bots.playground.slack.blocks import Block
 from bots.playground.slack.posts import SlackPost, StoredFile
 from bots.playground.slack.records import Json
 from bots.playground.slack.world import World
+
+_BOLD = re.compile(r"(?<![\w*`])\*([^*\n`]+)\*(?![\w*`])")
 
 
 def snapshot(world: World, posts: Iterable[SlackPost], statuses: Mapping[tuple[str, str], str]) -> Json:
@@ -48,7 +53,7 @@ def message(post: SlackPost, world: World) -> Json:
             "name": person.name if person else "Slackbot",
             "bot": post.bot_id is not None or person is None,
         },
-        "text": _unescaped(post.shown),
+        "text": _unescaped(_markdown(post)),
         "at": post.at,
         "edited": post.edited is not None,
         "streaming": post.streaming,
@@ -62,6 +67,24 @@ def message(post: SlackPost, world: World) -> Json:
         "only_for": post.only_for,
         "via": {"user": post.via.user, "command": post.via.command} if post.via else None,
     }
+
+
+def _markdown(post: SlackPost) -> str:
+    """The words a person reads, as the page writes them: Slack's `*bold*` of a section is Markdown's `**bold**`."""
+    if post.markdown or not any(block.get("type") in ("header", "section") for block in post.blocks):
+        return post.shown
+    return "\n".join(filter(None, (_block(block) for block in post.blocks)))
+
+
+def _block(block: Block) -> str:
+    words = block_kit.words([block])
+    match block.get("type"):
+        case "header":
+            return f"### {words}"
+        case "section":
+            return _BOLD.sub(r"**\1**", words)
+        case _:
+            return words
 
 
 def preview_path(file: StoredFile, world: World) -> str:
