@@ -15,6 +15,7 @@ from aiohttp import web
 from discord import app_commands
 
 from bots.playground.discord import DiscordSimulator, Limit, PersonCannot, UploadedFile
+from bots.playground.discord.world import MESSAGES_MAX
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000003000000020802000000"
@@ -690,11 +691,11 @@ async def test_the_bot_leaves_the_guild(simulator: DiscordSimulator, connect: Co
     assert list(bot.guilds) == []
 
 
-async def test_only_the_latest_5000_messages_are_kept(simulator: DiscordSimulator) -> None:
-    for number in range(5_003):
+async def test_only_the_latest_messages_are_kept(simulator: DiscordSimulator) -> None:
+    for number in range(MESSAGES_MAX + 3):
         await simulator.post("Ada", "general", str(number))
     kept = simulator.messages("general")
-    assert (len(kept), kept[0].content) == (5_000, "3")
+    assert (len(kept), kept[0].content) == (MESSAGES_MAX, "3")
 
 
 async def test_a_page_that_lags_is_told_to_start_afresh(simulator: DiscordSimulator) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from core import errors
+from core.budgets.terms import Terms
 from core.chat import Finish, Usage
-from core.messages import Person, Press
+from core.messages import Person, Press, Tokens
+from core.store import reservations
+from core.store.budgets import Spender
+from core.store.ledger import Call
+from core.store.reservations import Order
 from tests.databases import Place, house
 from tests.fakes import ADA, BEN, TEAM, House, ScriptedModel, message, said
 
@@ -183,30 +189,31 @@ async def test_what_was_surely_not_billed_is_given_back(place: Place) -> None:
 
 
 async def test_the_hold_of_a_dead_process_is_charged_when_its_own_lease_is_past(place: Place) -> None:
-    gate = asyncio.Event()
-    model = ScriptedModel([gate, "Too late.", Finish("stop", Usage(100, 10), "m")])
-    async with house(place, model=model, stopped=False) as dying:
-        await dying.core.accept(message())
-        await model.asked(1)
-        ((bound,),) = dying.rows("SELECT bound_microusd FROM reservation")
-        async with house(place) as home:
-            await home.settled()
-            await home.core.sweep()
-            assert holds(home) == ["held", "settled"]
-            home.clock.advance(timedelta(minutes=15, seconds=1).total_seconds())
-            await home.core.sweep()
-            await home.core.sweep()
-            assert holds(home) == ["charged", "settled"]
-            assert home.rows("SELECT cost_microusd, outcome FROM usage WHERE reservation_id = 1") == [
-                (bound, "abandoned")
-            ]
-        gate.set()  # it was only asleep, and tells at last what the call has really cost
-        await dying.settled()
-        assert holds(dying)[0] == "settled"
-        rows = dying.rows("SELECT cost_microusd, estimated_microusd, corrects FROM usage WHERE reservation_id = 1")
-        assert sorted(rows, key=lambda row: row[2] or 0) == [(bound, bound, None), (65 - bound, -bound, 2)]
-        ((spent,),) = dying.rows("SELECT sum(cost_microusd) FROM usage")
-        assert standing(dying) == {(0, spent)}
+    async with house(place) as home:
+        await home.hear(message())
+        terms, spender = Terms.of(home.core.settings), Spender(1, "C1", 1)
+        order = Order(spender, 1, 1, 2, "mistral-global", "mistral-large-2512", None, 900, 100, 5_000)
+        began = home.clock.now()  # and then the process dies
+        hold = await home.core.database.write(lambda one: reservations.hold(one, order, terms, began))
+        home.clock.advance(timedelta(minutes=14).total_seconds())
+        await home.core.sweep()
+        assert holds(home) == ["settled", "held"]  # a call could still be under way
+        home.clock.advance(timedelta(minutes=1, seconds=1).total_seconds())
+        await home.core.sweep()
+        await home.core.sweep()
+        assert holds(home) == ["settled", "charged"]
+        usage = "SELECT cost_microusd, estimated_microusd, outcome FROM usage WHERE reservation_id = 2 ORDER BY id"
+        assert home.rows(usage) == [(5_000, 5_000, "abandoned")]
+        call = Call(  # it was only asleep, and tells at last what the call has really cost
+            *(1, 1, 1, 1, "C1", 2, "mistral-global", "mistral-large-2512", None, Tokens(1, 100, 10, 0, 65, 0), False),
+            *(hold.periods, None, 1, "ok", None, began, hold.number),
+        )
+        end = partial(reservations.end, hold=hold, call=call, how="settled", terms=terms, now=home.clock.now())
+        await home.core.database.write(end)
+        await home.core.database.write(end)
+        assert home.rows(usage) == [(5_000, 5_000, "abandoned"), (65 - 5_000, -5_000, "ok")]
+        ((spent,),) = home.rows("SELECT sum(cost_microusd) FROM usage")
+        assert standing(home) == {(0, spent)}
 
 
 async def test_more_than_the_bound_is_written_down_alarmed_and_widens_the_next_bound(place: Place) -> None:

@@ -55,7 +55,8 @@ async def apart(place: Place) -> AsyncIterator[Apart]:
     async with simulators, AsyncExitStack() as stack:
         model.origin = simulators.base_url
         base = Settings.read({"MISTRAL_API_KEY": KEY, "MISTRAL_BASE_URL": model.base_url}, None)
-        settings = simulators.settings(base, place.folder / "unused.db").model_copy(update=place.fields)
+        quick = {"user_turns_per_minute": None, "workspace_turns_per_minute": None}  # as tests are
+        settings = simulators.settings(base, place.folder / "unused.db").model_copy(update=place.fields | quick)
         yield Apart(simulators.slack, simulators.discord, model, settings, stack)
 
 
