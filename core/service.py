@@ -193,11 +193,14 @@ class Core:
 
     async def stop(self, patience: float = 20.0) -> None:
         """Runs no more turns, waits for those under way, gives the rest back."""
+        until = self._parts.clock.monotonic() + patience
         await self.queue.stop(patience)
+        await self._parts.runner.mending.stop(max(until - self._parts.clock.monotonic(), 0.0))
         await self._parts.news.aclose()  # the platforms are closed next
         await self._parts.deliveries.stop()
 
     async def close(self) -> None:
+        await self._parts.runner.mending.stop(0.0)  # a stop that was told to hurry did not come to it
         await self._parts.routes.aclose()
         await self._parts.news.aclose()
         await self._parts.pictures.aclose()

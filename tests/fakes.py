@@ -312,9 +312,10 @@ class House:
         return accepted
 
     async def settled(self) -> None:
-        """Returns when no turn waits or runs."""
+        """Returns when no turn waits or runs, and nothing is left to be mended."""
         async with asyncio.timeout(PATIENCE):
             await self.core.queue.idle()
+            await self.core._parts.runner.mending.idle()
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the file holds, past all layers."""

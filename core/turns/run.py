@@ -80,7 +80,7 @@ class Runner:
         self._metrics = metrics
         self._requests = requests
         self.leases = leases or Leases(StoredLeases(database), clock, controls.interrupt)
-        self._mending = Mending(database, clock)
+        self.mending = Mending(database, clock)
 
     async def run(self, number: int) -> float | None:
         """Runs a queued turn. None: it is over, or was; else the seconds after which to run it again."""
@@ -118,15 +118,14 @@ class Runner:
         except TurnLost:
             await to_its_end(self._leave(turn, reply))
             if reply is not None and lease.overran:
-                await self._mending.after_loss(turn, reply, lease)
+                self.mending.after_loss(turn, reply, lease)
         except (StoreUnavailable, PlatformUnavailable) as error:
             return await self._later(turn, reply, error, log)
         except Exception:  # noqa: BLE001 - a fault of ours: the turn ends, and nobody waits in silence for it
             _log.exception("turn.fault", turn=turn.id)
             await to_its_end(self._fail(turn, reply, log))
         else:
-            self.leases.drop(lease)
-            await self._mending.after_takeover(turn, reply, answer, shown_at)
+            self.mending.after_takeover(turn, reply, answer, shown_at)
         return None
 
     async def _leave(self, turn: Turn, reply: Reply | None) -> None:

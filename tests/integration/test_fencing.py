@@ -215,6 +215,55 @@ async def test_a_new_owner_shows_its_answer_once_more_when_the_old_ones_last_wri
     assert (str(finished)[:19], lease_end) == (str(T0 + AWAY)[:19], None), "done does not wait for that"
 
 
+class Waking(ManualClock):
+    """Whoever sleeps sleeps until the test wakes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.wake.wait()
+        await super().sleep(seconds)
+
+
+async def test_the_next_turn_does_not_wait_for_an_answer_to_be_shown_once_more(place: Place) -> None:
+    clock = Waking()
+    with capture_logs():
+        async with house(place, clock=clock, model=ScriptedModel(["One."], ["Two."]), started=False) as home:
+            await claimed(home)
+            clock.advance(AWAY.total_seconds())
+            await leases_of(home).expire(("slack",))
+            await home.core.accept(said("and then?", "2", mentioned=True))
+            await home.core.start()
+            async with asyncio.timeout(PATIENCE):
+                await home.core.queue.idle()
+            assert home.platform.answers == [Answer("One."), Answer("Two.")]
+            assert home.platform.replies[0].shown_again == []
+            clock.wake.set()
+            await home.settled()
+            assert [text for text, _ in home.platform.replies[0].shown_again] == [Answer("One.")]
+
+
+async def test_who_lost_a_turn_holds_no_place_until_it_is_over_and_is_stopped_in_time(two: Two, place: Place) -> None:
+    platform = LatePlatform()
+    one, other = await two(ScriptedModel(["The first's."]), platform)
+    await one.core.accept(message())
+    await until(lambda: one.rows("SELECT 1 FROM post"))
+    place.change("UPDATE turn SET outcome = NULL, answer_id = NULL")
+    other.clock.advance(AWAY.total_seconds())
+    await leases_of(other).expire(("slack",))  # it is never run: nobody ends it
+    one.clock.advance(AWAY.total_seconds())
+    platform.held.set()
+    await leases_of(one).renew()
+    async with asyncio.timeout(PATIENCE):
+        await one.core.queue.idle()
+        assert platform.replies[0].abandoned
+        await one.core.stop(patience=0.0)
+        await one.core._parts.runner.mending.idle()
+    assert platform.replies[0].shown_again == []
+
+
 async def test_a_refusal_of_that_is_no_fault(two: Two) -> None:
     model = ScriptedModel(["The fir", asyncio.Event()])
     one, other = await two(model, others=RefusingPlatform())
