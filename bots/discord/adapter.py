@@ -26,7 +26,7 @@ from bots.discord.rest import Rest
 from bots.discord.shards import AllShards, Shard, Shards
 from bots.replies import TRAINING_NOTE, sentence
 from core.errors import PlatformError, SettingsError, StoreUnavailable
-from core.messages import Announcement, Attachment, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
+from core.messages import Announcement, Attachment, ConversationKind, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
 from core.settings import Settings
 from core.turns.catching_up import CatchingUp
@@ -184,7 +184,7 @@ class DiscordAdapter:
                 await self.tracked(self.admission.turn_away(message.guild.id, heard.channel, heard.source_id))
             return True
         try:
-            await self.tracked(self._accept(heard, self.core.accept))
+            await self.tracked(self._accept_behind(message, heard))
         except StoreUnavailable as error:
             _log.warning("message_not_stored", message=heard.source_id, why=error.reason)
             if heard.mentioned or message.guild is None:
@@ -198,6 +198,13 @@ class DiscordAdapter:
         heard = to_message(message, self.bot)
         if heard is not None and (message.guild is None or self.admission.admits(message.guild.id)):
             await self.tracked(self._accept(heard, accept))
+
+    async def _accept_behind(self, message: discord.Message, heard: IncomingMessage) -> None:
+        """Stores what was just said, behind what was missed in its conversation."""
+        goes_on = heard.kind is not ConversationKind.CHAIN or heard.reply_to is not None
+        if self._catch_up is not None and goes_on:
+            await self._catch_up.wait_for_earlier(message)
+        await self._accept(heard, self.core.accept)
 
     async def _accept(self, heard: IncomingMessage, accept: Accept) -> None:
         waiting = self._outbound.waiting

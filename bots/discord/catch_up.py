@@ -99,6 +99,10 @@ class CatchUp:
         """A message came by the gateway."""
         self._missed.marks.began(_place(message), message.id)
 
+    async def wait_for_earlier(self, message: discord.Message) -> None:
+        """Returns when what was missed in its channel is stored, or a little later."""
+        await self._missed.wait_for(_place(message))
+
     def ended(self, message: discord.Message, *, stored: bool) -> None:
         """It was stored, or there was nothing to store; if not, it is fetched again once it can be stored."""
         if stored:
@@ -139,6 +143,7 @@ class CatchUp:
         await self._servers_known()
         marks = await self._missed.stored_marks()
         gaps = [gap for client in self._open_clients() for gap in self._gaps(client, marks)]
+        self._missed.seek(gap.place for gap in gaps)
         await self._missed.write_marks()  # a server without one would be new again to whoever comes after a kill
         some = asyncio.Semaphore(_AT_ONCE)
         outcomes = await asyncio.gather(*(self._fill(gap, some) for gap in gaps), return_exceptions=True)
@@ -189,7 +194,7 @@ class CatchUp:
     def _begin_listening(self, guild: discord.Guild) -> None:
         ids = [guild.id, *(channel.id for channel in guild.channels)]
         ids += [getattr(channel, "last_message_id", None) or 0 for channel in (*guild.channels, *guild.threads)]
-        self._missed.marks.caught_up((WorkspaceKey("discord", str(guild.id)), EVERYWHERE), max(ids))
+        self._missed.caught_up((WorkspaceKey("discord", str(guild.id)), EVERYWHERE), max(ids))
 
     async def _fill(self, gap: Gap, some: asyncio.Semaphore) -> int:
         """Hears what is missing in a channel, oldest first; gives how many messages there were."""
@@ -207,7 +212,7 @@ class CatchUp:
                 await self._hear_or_pass_over(message)
         if len(found) >= self._most:
             _log.warning("discord.caught_up_in_part", channel=gap.place[1], messages=len(found))
-        self._missed.marks.caught_up(gap.place, max([gap.last, *(message.id for message in found)]))
+        self._missed.caught_up(gap.place, max([gap.last, *(message.id for message in found)]))
         return len(found)
 
     async def _pages(self, gap: Gap) -> AsyncIterator[list[discord.Message]]:

@@ -45,6 +45,15 @@ class Reach:
     day_ago: int
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A channel and what is known to be in it: the roots (ts) of the bot's threads."""
+
+    channel: str
+    reach: Reach
+    roots: tuple[str, ...]
+
+
 class CatchUp:
     """`take` stores a missed message if it concerns the bot.
 
@@ -111,28 +120,34 @@ class CatchUp:
         while self._session() is None:  # noqa: ASYNC110 - what is missed from now on would count as looked for
             await asyncio.sleep(_LOOK_EVERY)
         marks = await self._missed.stored_marks()
-        for workspace in list(self._workspaces.values()):
-            await self._look_at(workspace, marks)
+        plans = [(workspace, await self._plan(workspace, marks)) for workspace in list(self._workspaces.values())]
+        self._missed.seek((workspace.bot.workspace, look.channel) for workspace, plan in plans for look in plan)
+        for workspace, plan in plans:
+            count = 0
+            for look in plan:
+                count += await self._fill(workspace, look.channel, look.reach, look.roots)
+            _log.info("slack.caught_up", team=workspace.bot.team, channels=len(plan), messages=count)
 
-    async def _look_at(self, workspace: SlackWorkspace, marks: dict[Place, int]) -> None:
+    async def _plan(self, workspace: SlackWorkspace, marks: dict[Place, int]) -> list[Look]:
+        """The channels that are to be looked at. Raises StoreUnavailable."""
         key = workspace.bot.workspace
         heard = {channel: mark for (where, channel), mark in marks.items() if where == key and channel != EVERYWHERE}
         began = marks.get((key, EVERYWHERE))
         if began is None:  # the first start
             began = round(datetime.now(UTC).timestamp() * 1_000_000)
-            self._missed.marks.caught_up((key, EVERYWHERE), began)
+            self._missed.caught_up((key, EVERYWHERE), began)
             await self._missed.write_marks()  # else whoever comes after a kill would begin anew
         active_since = min(instant(max([began, *heard.values()])), datetime.now(UTC)) - ACTIVE_WITHIN
         roots: dict[str, list[str]] = {}
         for thread in await self._missed.live_threads(key, active_since):
             roots.setdefault(thread.channel, []).append(thread.root.rpartition(":")[2])
         oldest = microseconds(f"{self._missed.oldest.timestamp():.6f}")
-        count = 0
+        plan = []
         for channel, begun in roots.items():
             mark = heard.get(channel, began)  # none: it was heard first while marks were held
             reach = Reach(max(mark, oldest), max(mark - _OVERLAP_MICROSECONDS, min(began, mark), oldest), oldest)
-            count += await self._fill(workspace, channel, reach, begun)
-        _log.info("slack.caught_up", team=workspace.bot.team, channels=len(roots), messages=count)
+            plan.append(Look(channel, reach, tuple(begun)))
+        return plan
 
     async def _fill(self, workspace: SlackWorkspace, channel: str, reach: Reach, roots: Iterable[str]) -> int:
         """Takes what is missing in a channel, oldest first; gives how many messages were looked at."""
@@ -146,7 +161,7 @@ class CatchUp:
         for event in found[-self._most :]:
             await self._take_or_pass_over(event, workspace)
         newest = microseconds(str(found[-1]["ts"])) if found else reach.after
-        self._missed.marks.caught_up((workspace.bot.workspace, channel), newest)
+        self._missed.caught_up((workspace.bot.workspace, channel), newest)
         return len(found)
 
     async def _take_or_pass_over(self, event: Json, workspace: SlackWorkspace) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
-from weakref import WeakValueDictionary
 
 import aiohttp
 import structlog
@@ -31,6 +32,7 @@ from bots.slack.api import LIBRARY_LOG, Json, is_loopback
 from bots.slack.blocks import escaped, foot_blocks, without_buttons
 from bots.slack.catch_up import Accept, microseconds
 from bots.slack.commands import Commands
+from bots.slack.lines import Lines
 from bots.slack.manifest import COMMAND, CONTROL_ACTION, COST_SHORTCUT
 from bots.slack.ports import Core
 from bots.slack.posts import Foot
@@ -42,6 +44,7 @@ from core.settings import Settings
 from core.turns.catching_up import CatchingUp
 
 ANSWER_SECONDS = 2.4  # Slack tells the person "operation_timeout" after three
+STORED_SECONDS = 2.5  # the acknowledgement of an event must leave within three, too
 CLOSE_SECONDS = 2.0
 
 FindWorkspace = Callable[[str | None, str | None], SlackWorkspace | None]
@@ -71,7 +74,7 @@ class Listeners:
         self._commands = Commands(core, admins, settings)
         self._money = MoneyDesk(core, "slack")
         self._late: set[asyncio.Task[None]] = set()
-        self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lines = Lines()
 
     def bolt(self, client: AsyncWebClient, signing_secret: str) -> AsyncApp:
         """A bolt app with a listener for whatever can come. `client` holds no token."""
@@ -114,18 +117,21 @@ class Listeners:
         Raises StoreUnavailable, and PlatformUnavailable where guests are not answered and nobody knows yet whether
         the author is one: then no ack is sent, and Slack brings it again.
         """
+        until = time.monotonic() + STORED_SECONDS
         workspace = self._workspace(context)
         event: Json = body.get("event") or {}
         bot = workspace.bot
         if not inbound.is_for_bot(event, bot):
             return
         if self._missed is None:
-            await self._take_in_turn(event, workspace, self._core.accept)
+            await self._take_in_turn(event, workspace, self._core.accept, until)
             return
         place, number = (bot.workspace, str(event["channel"])), microseconds(str(event["ts"]))
         self._missed.began(place, number)
         try:
-            await self._take_in_turn(event, workspace, self._core.accept)
+            if event.get("thread_ts") or inbound.is_direct(event):  # else it begins a conversation, behind nothing
+                await self._missed.wait_for(place)
+            await self._take_in_turn(event, workspace, self._core.accept, until)
         except BiseError:
             self._missed.missing()  # Slack brings it again only a few times
             raise
@@ -193,18 +199,21 @@ class Listeners:
         )
         return None
 
-    async def _take_in_turn(self, event: Json, workspace: SlackWorkspace, accept: Accept) -> None:
+    async def _take_in_turn(
+        self, event: Json, workspace: SlackWorkspace, accept: Accept, until: float | None = None
+    ) -> None:
         # What follows a mention may come while that is still being stored: one at a time in each thread.
         # Direct messages are one conversation although each begins a thread of its own.
         place = str(event["channel"]) if inbound.is_direct(event) else inbound.root_of(event)
-        async with self._threads.setdefault(f"{workspace.bot.team}:{place}", asyncio.Lock()):
-            await self._take(event, workspace, accept)
+        take = partial(self._take, event, workspace, accept, until)
+        await self._lines.take(f"{workspace.bot.team}:{place}", microseconds(str(event["ts"])), take, until)
 
-    async def _take(self, event: Json, workspace: SlackWorkspace, accept: Accept) -> None:
+    async def _take(self, event: Json, workspace: SlackWorkspace, accept: Accept, until: float | None) -> None:
         bot = workspace.bot
         if not (inbound.is_direct(event) or inbound.is_mentioned(event, bot) or await self._is_heard(event, workspace)):
             return
-        if not self._guests_welcome and not await workspace.people.is_settled(str(event["user"])):
+        patience = STORED_SECONDS if until is None else until - time.monotonic()
+        if not self._guests_welcome and not await workspace.people.is_settled(str(event["user"]), patience):
             raise PlatformUnavailable("users.info: no answer about the author yet", code="author_unknown")
         known = await workspace.people.profiles(inbound.people_in(event, bot))
         message = inbound.to_message({"event": event}, bot, known, self._admins)

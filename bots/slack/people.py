@@ -21,7 +21,7 @@ FAILURE_KEPT_SECONDS = 60.0
 UNAVAILABLE_KEPT_SECONDS = 2.0
 PEOPLE_MAX = 5000
 PATIENCE_SECONDS = 0.7
-SETTLED_SECONDS = 1.5  # the acknowledgement must leave within three
+SETTLED_SECONDS = 1.5  # a command must be answered within three
 
 log = structlog.get_logger()
 
@@ -63,10 +63,20 @@ class People:
         return {user: profile for user, profile in found.items() if profile is not None}
 
     async def is_settled(self, user: str, patience: float = SETTLED_SECONDS) -> bool:
-        """Whether Slack has said who this is, or that it never will; False: it is worth asking again later."""
-        await self.profiles([user], patience)
-        entry = self._known.get(user)
-        return entry is not None and (entry.profile is not None or entry.settled)
+        """Whether Slack has said who this is, or that it never will, asked again and again for `patience` seconds.
+
+        False: it is worth asking again later.
+        """
+        until = self._clock() + patience
+        while not self._is_known(user) or not self._is_told(user):
+            left = until - self._clock()
+            if left <= 0:
+                return self._is_told(user)
+            if self._is_known(user):  # Slack asked to wait
+                await asyncio.sleep(min(left, self._known[user].until - self._clock()))
+            else:
+                await asyncio.wait({self._ask(user).task}, timeout=left)
+        return True
 
     async def close(self) -> None:
         tasks = [question.task for question in self._asked.values()]
@@ -77,6 +87,10 @@ class People:
     def _is_known(self, user: str) -> bool:
         entry = self._known.get(user)
         return entry is not None and entry.until > self._clock()
+
+    def _is_told(self, user: str) -> bool:
+        entry = self._known.get(user)
+        return entry is not None and (entry.profile is not None or entry.settled)
 
     def _ask(self, user: str) -> _Question:
         question = self._asked.get(user)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
@@ -27,6 +27,7 @@ from core.turns.patience import to_its_end
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 KEPT_WITHIN = timedelta(hours=24)
+WAITS_AT_MOST = 2.0  # seconds, for what was said before
 WRITTEN_EVERY = 3.0  # seconds between two writings of marks
 _AGAIN_AFTER = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before what failed is tried again
 _THREADS = 200  # conversations of a workspace that are looked at
@@ -84,6 +85,7 @@ class CatchingUp:
         self._late = LateAcceptance(core.settings, core.database, core.queue, controls, self._clock, core.choices.names)
         self._missing = False
         self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
         self.marks = Marks()
         self.look: Callable[[], None] = _nothing  # at the connection, where nothing tells of it: it may call `hold`
 
@@ -110,6 +112,31 @@ class CatchingUp:
         """Something was missed, or could not be stored: it is looked for soon."""
         self._missing = True
         self._wake.set()
+
+    def seek(self, places: Iterable[Place]) -> None:
+        """Nothing is missing but in these channels, which are looked at now."""
+        self.marks.seek(places)
+        self._tell_looked()
+
+    def caught_up(self, place: Place, number: int) -> None:
+        """Nothing is missing there up to this message."""
+        self.marks.caught_up(place, number)
+        self._tell_looked()
+
+    async def wait_for(self, place: Place, seconds: float = WAITS_AT_MOST) -> None:
+        """Returns when what was missed in a channel is stored, so that what is said now comes after it; `seconds` at
+        most, as people wait.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while self.marks.is_behind(place):
+                    await self._looked.wait()
+        except TimeoutError:
+            _log.info("catch_up.not_waited_for", platform=self._platform, channel=place[1])
+
+    def _tell_looked(self) -> None:
+        self._looked.set()
+        self._looked = asyncio.Event()
 
     def write_soon(self) -> None:
         """Marks are due that ought to stand before anything else happens."""
@@ -167,6 +194,7 @@ class CatchingUp:
                     await catch_up()
                     if not self._missing:
                         self.marks.release(holds)
+                        self._tell_looked()
                 if looking or others:
                     others = await self._announce(board)
                 failures = 0
@@ -176,6 +204,7 @@ class CatchingUp:
                 _log.warning("catch_up.put_off", platform=self._platform, why=error.reason, tries=failures)
             except Exception:  # noqa: BLE001 - a fault of ours, which another try would only repeat
                 _log.exception("catch_up.failed", platform=self._platform)
+                self.seek(())  # nobody waits for what does not come
 
     async def close(self) -> None:
         """Writes down what is due, if the database is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from core.store.marks import Place
 
@@ -20,6 +20,7 @@ class Marks:
         self._written: dict[Place, int] = {}
         self._floors: dict[Place, int] | None = None
         self._holds = 0
+        self._sought: set[Place] | None = set()  # None: everywhere
 
     def began(self, place: Place, number: int) -> None:
         """A message came in; until `ended` it counts as not stored."""
@@ -37,6 +38,7 @@ class Marks:
     def hold(self) -> None:
         """From here on something may be missing: marks stay where they are until `caught_up` or `release`."""
         self._holds += 1
+        self._sought = None
         if self._floors is None:  # else what was heard since the first gap says nothing about that gap
             self._floors = {place: self._reached(place) for place in self._heard}
 
@@ -45,6 +47,14 @@ class Marks:
         """How many holds there were: one who looks for what is missing notes it first, for `release`."""
         return self._holds
 
+    def seek(self, places: Iterable[Place]) -> None:
+        """Something is missing in these channels alone, each until it is caught up."""
+        self._sought = set(places)
+
+    def is_behind(self, place: Place) -> bool:
+        """Whether a channel may lack a message that is older than what is heard in it now."""
+        return self._sought is None or place in self._sought
+
     def caught_up(self, place: Place, number: int) -> None:
         """Nothing is missing there up to this message, whatever failed before."""
         self._heard[place] = max(number, self._heard.get(place, 0))
@@ -52,11 +62,14 @@ class Marks:
             self.ended(place, lost)
         if self._floors is not None:
             self._floors[place] = max(number, self._floors.get(place, 0))
+        if self._sought is not None:
+            self._sought.discard(place)
 
     def release(self, holds: int) -> None:
         """Nothing is missing anywhere of what was when so many holds had been; a later one stays."""
         if holds == self._holds:
             self._floors = None
+            self._sought = set()
 
     def due(self) -> dict[Place, int]:
         """The marks that are to be written down."""

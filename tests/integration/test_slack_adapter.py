@@ -849,7 +849,7 @@ async def begin_stream(world: World, root: str, *, ended: bool) -> None:
 async def test_a_guest_is_not_taken_for_a_member_while_slack_says_nothing(open_world: OpenWorld, trouble: str) -> None:
     world = await open_world(faults=SlackFaults(ack_timeout=1.8, retry_delays=(0.1, 0.8), rate_window=1.0))
     if trouble == "slow":
-        world.slack.faults.slow_seconds = 1.9
+        world.slack.faults.slow_seconds = 2.9
     else:
         world.slack.faults.rate_limits = {"users.info": 0}
     await world.slack.post("U0GUEST", "C0GENERAL", "<@U0BISE> hi")
@@ -858,6 +858,21 @@ async def test_a_guest_is_not_taken_for_a_member_while_slack_says_nothing(open_w
     world.slack.faults.slow_seconds, world.slack.faults.rate_limits = 0.0, False
     await world.slack.until(lambda: len(world.core.accepted) == 1)
     assert world.core.accepted[0].author.external
+    await world.core.done()
+
+
+@pytest.mark.parametrize("slow", [1.8, 2.8])
+async def test_a_thread_keeps_its_order_while_slack_is_slow_to_say_who_asks(open_world: OpenWorld, slow: float) -> None:
+    world = await open_world()
+    world.slack.faults.slow_seconds = slow
+    root = await world.ask("<@U0BISE> 0")
+    for number in range(1, 4):
+        await world.ask(f"<@U0BISE> {number}", thread_ts=root)
+    await asyncio.sleep(2.65)
+    await world.ask("<@U0BISE> 4", thread_ts=root)
+    await world.slack.until(lambda: len(world.core.accepted) == 5)
+    assert [message.text for message in world.core.accepted] == ["0", "1", "2", "3", "4"]
+    world.slack.faults.slow_seconds = 0.0
     await world.core.done()
 
 

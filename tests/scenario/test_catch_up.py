@@ -57,6 +57,30 @@ async def test_direct_messages_written_while_it_was_down_are_answered(place: Pla
         assert sorted(world.asked()[2:]) == ["discord, again", "slack, again"]
 
 
+async def test_what_is_said_while_it_catches_up_comes_after_what_was_said_before(file: Place) -> None:
+    async with missing(file) as world:
+        slack, discord = world.slack, world.discord
+        direct = discord.person_id("Ada")
+        await slack.post("U0ADA", "D0ADA", "slack, hello")
+        await discord.post("Ada", direct, "discord, hello")
+        await world.quiet(2)
+        await world.stop()
+        await slack.post("U0ADA", "D0ADA", "slack, earlier")
+        await discord.post("Ada", direct, "discord, earlier")
+        slack.faults.slow_seconds = discord.faults.answer_delay = 0.3
+        reads, looks = slack_reads(world), discord_looks(world)
+        starting = asyncio.create_task(world.start())
+        await soon(lambda: slack_reads(world) > reads)
+        await slack.post("U0ADA", "D0ADA", "slack, later")
+        await soon(lambda: discord_looks(world) > looks)
+        await discord.post("Ada", direct, "discord, later")
+        await starting
+        await world.quiet(6)
+        for platform in ("slack", "discord"):
+            asked = [words for words in world.stored() if words.startswith(platform)]
+            assert asked == [f"{platform}, {when}" for when in ("hello", "earlier", "later")]
+
+
 async def test_a_chat_thread_goes_on_after_a_downtime(place: Place) -> None:
     async with missing(place) as world:
         await world.discord.command("Ada", "general", "chat", {"topic": "winds"})
@@ -310,6 +334,14 @@ async def test_a_flood_is_read_back_politely_and_the_question_in_it_is_found(awa
     assert len(looks) <= 7
     histories = [call for call in away.slack.calls[before[1] :] if call.method.startswith("conversations.")]
     assert len(histories) <= 6
+
+
+def slack_reads(world: Missing) -> int:
+    return sum(call.method == "conversations.history" for call in world.slack.calls)
+
+
+def discord_looks(world: Missing) -> int:
+    return sum(call.method == "GET" and call.path.endswith("/messages") for call in world.discord.calls)
 
 
 def answered(world: Missing) -> int:

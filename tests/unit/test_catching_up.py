@@ -54,6 +54,23 @@ def test_while_something_may_be_missing_no_mark_moves_before_its_channel_is_caug
     assert marks.due() == {HERE: 9, THERE: 9}
 
 
+def test_a_channel_is_behind_from_a_gap_on_until_it_was_looked_at() -> None:
+    marks = Marks()
+    assert not marks.is_behind(HERE)
+    marks.hold()
+    assert marks.is_behind(HERE)
+    marks.seek([HERE])
+    assert (marks.is_behind(HERE), marks.is_behind(THERE)) == (True, False)
+    marks.caught_up(HERE, 5)
+    assert not marks.is_behind(HERE)
+    marks.seek([THERE])
+    marks.hold()
+    marks.caught_up(THERE, 5)  # by a look that began before the second gap
+    assert marks.is_behind(THERE)
+    marks.release(marks.holds)
+    assert not marks.is_behind(THERE)
+
+
 def test_a_second_gap_in_the_middle_of_catching_up_keeps_the_first_ones_floor() -> None:
     marks = Marks()
     marks.began(HERE, 5)
