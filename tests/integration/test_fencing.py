@@ -95,6 +95,18 @@ class RefusingPlatform(FakePlatform):
         return self.replies[-1]
 
 
+class Waking(ManualClock):
+    """Whoever sleeps sleeps until the test wakes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.wake.wait()
+        await super().sleep(seconds)
+
+
 def leases_of(home: House) -> Leases:
     return home.core._parts.runner.leases
 
@@ -123,9 +135,12 @@ async def two(place: Place) -> AsyncIterator[Two]:
     stack = AsyncExitStack()
 
     async def begin(
-        first: ScriptedModel, platform: FakePlatform | None = None, others: FakePlatform | None = None
+        first: ScriptedModel,
+        platform: FakePlatform | None = None,
+        others: FakePlatform | None = None,
+        clock: ManualClock | None = None,
     ) -> tuple[House, House]:
-        one = await stack.enter_async_context(house(place, model=first, platform=platform))
+        one = await stack.enter_async_context(house(place, model=first, platform=platform, clock=clock))
         second = house(place, model=ScriptedModel(["The second's."]), platform=others, started=False)
         other = await stack.enter_async_context(second)
         await other.core.start(take_up=False)
@@ -215,18 +230,6 @@ async def test_a_new_owner_shows_its_answer_once_more_when_the_old_ones_last_wri
     assert (str(finished)[:19], lease_end) == (str(T0 + AWAY)[:19], None), "done does not wait for that"
 
 
-class Waking(ManualClock):
-    """Whoever sleeps sleeps until the test wakes them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.wake = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        await self.wake.wait()
-        await super().sleep(seconds)
-
-
 async def test_the_next_turn_does_not_wait_for_an_answer_to_be_shown_once_more(place: Place) -> None:
     clock = Waking()
     with capture_logs():
@@ -247,7 +250,7 @@ async def test_the_next_turn_does_not_wait_for_an_answer_to_be_shown_once_more(p
 
 async def test_who_lost_a_turn_holds_no_place_until_it_is_over_and_is_stopped_in_time(two: Two, place: Place) -> None:
     platform = LatePlatform()
-    one, other = await two(ScriptedModel(["The first's."]), platform)
+    one, other = await two(ScriptedModel(["The first's."]), platform, clock=Waking())
     await one.core.accept(message())
     await until(lambda: one.rows("SELECT 1 FROM post"))
     place.change("UPDATE turn SET outcome = NULL, answer_id = NULL")
