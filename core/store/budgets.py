@@ -7,7 +7,7 @@ not. They are always taken in this order, the hottest last, so that transactions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,7 +59,11 @@ _NEWEST = (
 _MAKE = insert(_budget)
 _MOVE = (
     update(_budget)
-    .where(_budget.c.id == bindparam("row"))
+    .where(
+        _budget.c.place == bindparam("its_place"),
+        _budget.c.kind == bindparam("its_kind"),
+        _budget.c.period == bindparam("its_period"),
+    )
     .values(
         reserved_microusd=_budget.c.reserved_microusd - bindparam("less", type_=BigInteger),
         spent_microusd=_budget.c.spent_microusd + bindparam("cost", type_=BigInteger),
@@ -164,20 +168,26 @@ def named(connection: Connection, places: Sequence[str], names: Sequence[str], t
 def move(
     connection: Connection, spender: Spender, periods: Periods, terms: Terms, *, less: int, cost: int
 ) -> tuple[Room, ...]:
-    """Gives back what was held and adds what was spent; returns the rows as they were."""
+    """Gives back what was held and adds what was spent; returns the rows as they were right before that."""
     if not less and not cost:
         return ()
+    mine: dict[Kind, str] = {"day": periods.day, "month": periods.month}
+    installations: dict[Kind, str] = {"day": periods.installation_day, "month": periods.installation_month}
     places = spender.places()
-    mine = {periods.day, periods.month}
-    installations = {periods.installation_day, periods.installation_month}
-    rows = tuple(
-        room
-        for room in named(connection, places, sorted(mine | installations), terms)
-        if room.period in (installations if room.place == INSTALLATION else mine)
+    counted = {place: installations if place == INSTALLATION else mine for place in places}
+    moved: list[dict[str, str | int]] = [
+        {"its_place": place, "its_kind": kind, "its_period": counted[place][kind], "less": less, "cost": cost}
+        for place in places
+        for kind in KINDS
+    ]
+    connection.execute(_MOVE, moved)
+    # Read only now, while they are locked: of two who settle at once each sees what the other has added before it.
+    after = named(connection, places, sorted({*mine.values(), *installations.values()}), terms)
+    return tuple(
+        replace(room, spent=room.spent - cost, reserved=room.reserved + less)
+        for room in after
+        if room.period == counted[room.place][room.kind]
     )
-    if rows:
-        connection.execute(_MOVE, [{"row": room.number, "less": less, "cost": cost} for room in rows])
-    return rows
 
 
 def upcoming(kind: Kind, newest: Period | None, now: datetime, zone: ZoneInfo) -> Period:
