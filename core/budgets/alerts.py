@@ -13,6 +13,7 @@ from core.store.budgets import Room
 from core.store.database import Connection
 
 PERCENTS = (50, 80, 100)
+NOTHING_LEFT = 95  # percent of a limit from which a refusal means that it is used up: bounds seldom meet it exactly
 KIND = "alert"
 
 
@@ -37,6 +38,22 @@ def note(connection: Connection, rooms: Sequence[Room], cost: int, terms: Terms,
             continue
         for percent in crossed(room.spent, room.spent + cost, room.limit):
             made += _announce(connection, room, percent, room.spent + cost, terms, now)
+    return made
+
+
+def note_refusal(connection: Connection, rooms: Sequence[Room], least: int, terms: Terms, now: datetime) -> int:
+    """Announces the limits that are used up as `least` micro-dollars, a call's cheapest form, find no room in them.
+
+    What is spent hardly ever meets a limit: the last call for which there is no room is never made. So a refusal
+    announces the 100 %, for a limit of which nearly all is spent; what is held for others does not count. Returns the
+    number of new announcements.
+    """
+    made = 0
+    for room in rooms:
+        if room.limit is None or room.scope == "turn" or least <= room.left_without_holds:
+            continue
+        if room.spent * 100 >= NOTHING_LEFT * room.limit > 0:
+            made += _announce(connection, room, PERCENTS[-1], room.spent, terms, now)
     return made
 
 

@@ -75,7 +75,9 @@ class Affording:
                     cut = found[0]
                     continue
                 most = min(room.left_without_holds for room in none.rooms)
-                if short.cheapest(form, economy=economy) > most or not patient:
+                least = short.cheapest(form, economy=economy)
+                if least > most or not patient:
+                    await self._billing.note_refusal(_order(question, planned).spender, least)
                     raise self._refused(question, none.rooms) from None
                 reply.status("waiting_for_budget")
                 waited = min(pause * (1.0 + self._random.random()), LONGEST_WAIT - question.waited_for_money)
@@ -117,6 +119,7 @@ class Affording:
                 "limit": room.limit or 0,
                 "resets": resets.isoformat(),
                 "zone": zone,
+                "workspace": f"{question.turn.platform}:{question.turn.workspace_id}",
             },
         )
         _log.info("budget.refused", turn=question.turn.id, scope=room.scope, period=room.kind)

@@ -21,7 +21,7 @@ from core.mistral.models import Model
 from core.ports import Clock
 from core.settings import Settings
 from core.store import announcements, budgets, ledger, reservations, workspace_settings
-from core.store.budgets import Settled
+from core.store.budgets import Settled, Spender
 from core.store.conversations import Conversation
 from core.store.database import Connection, Database
 from core.store.reservations import End, Hold, Order
@@ -88,6 +88,19 @@ class Billing:
         place = budgets.workspace_place(turn.workspace)
         month = budgets.look(connection, (place,), self.terms, self._clock.now()).get((place, "month"))
         return month is not None and month.limit is not None and month.spent * 100 >= percent * month.limit
+
+    async def note_refusal(self, spender: Spender, least: int) -> None:
+        """Tells admins, once, of limits that are used up, as not even `least` micro-dollars find room in them.
+
+        Raises StoreUnavailable.
+        """
+        now = self._clock.now()
+
+        def look(connection: Connection) -> int:
+            rooms = budgets.rooms(connection, spender, self.terms, now)
+            return alerts.note_refusal(connection, rooms, least, self.terms, now)
+
+        await self._database.write(look)
 
     async def _give_up(self, holding: asyncio.Future[Hold]) -> None:
         try:

@@ -128,3 +128,37 @@ async def test_an_answer_that_reaches_a_part_tells_the_admins_of_it(place: Place
         assert "80 %" in words
         assert "$1.00" in words
         assert "U1" not in words
+
+
+async def test_a_limit_that_refuses_as_nearly_all_is_spent_is_told_as_used_up_once(place: Place) -> None:
+    async with house(place, user_daily_budget=DOLLAR, report_channel=("slack:C9",)) as home:
+        await home.hear(message("One", "1"))
+        place.change("UPDATE budget SET spent_microusd = 999950 WHERE place LIKE 'person:%' AND kind = 'day'")
+        await home.hear(message("Two", "2"))
+        await home.hear(message("Three", "3"))
+        assert home.rows("SELECT count(*) FROM turn WHERE refused_by = 'person'") == [(2,)]
+        await home.core.deliver()
+        [(_, announcement, _)] = home.platform.announced
+        values = announcement.notice.values
+        assert (values["scope"], values["percent"], values["spent"]) == ("person", 100, 999_950)
+    assert place.rows("SELECT count(*) FROM announcement WHERE name LIKE 'alert:%:100'") == [(1,)]
+
+
+async def test_a_question_that_is_too_long_for_a_limit_does_not_tell_that_it_is_used_up(place: Place) -> None:
+    async with house(place, user_daily_budget=100) as home:
+        await home.hear(message())
+        assert home.platform.told() == ["budget_refused"]
+    assert place.rows("SELECT count(*) FROM announcement") == [(0,)]
+
+
+async def test_what_others_hold_is_not_used_up(database: Database) -> None:
+    def refuse(connection: Connection) -> int:
+        workspace = workspaces.ensure(connection, TEAM, T0)
+        spender = Spender(workspace, "C1", workspaces.ensure_person(connection, workspace, ADA))
+        budgets.rooms(connection, spender, TERMS, T0)
+        held = {"spent_microusd": DOLLAR * 96 // 100, "reserved_microusd": DOLLAR * 4 // 100}
+        connection.execute(_budget.update().where(_budget.c.place.like("person:%")).values(**held))
+        rooms = budgets.rooms(connection, spender, TERMS, T0)
+        return alerts.note_refusal(connection, rooms, DOLLAR * 4 // 100, TERMS, T0)
+
+    assert await database.write(refuse) == 0

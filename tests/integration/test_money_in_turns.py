@@ -66,6 +66,7 @@ async def test_without_room_nothing_is_called_and_the_asker_alone_is_told(place:
             "limit": 100,
             "resets": "2026-11-24T00:00:00+00:00",
             "zone": "UTC",
+            "workspace": "slack:T1",
         }
         assert home.rows("SELECT refused_by, local_date FROM turn") == [("person", "2026-11-23")]
         assert home.rows("SELECT count(*) FROM usage") == [(0,)]
