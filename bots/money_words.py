@@ -42,8 +42,8 @@ def budget_refused(values: Values, platform: str) -> str:
     of = f" of the {dollars(limit)} that" if limit else " of what"
     why = ", and my answer could cost more" if left else ""
     return (
-        f"I cannot answer this now: {rest}{of} {_who(scope, platform)} may spend {_per(period)}{why}. "
-        f"{_anew(values)} {_raised_by(scope, platform)}"
+        f"I cannot answer this now: {rest}{of} {_who(scope, values, platform)} may spend {_per(period)}{why}. "
+        f"{_anew(values)} {_raised_by(scope, values, platform)}"
     )
 
 
@@ -64,6 +64,8 @@ def too_fast(values: Values, platform: str) -> str:
     when = f"in {seconds} seconds" if seconds > 1 else "in a second"
     many = "one question" if limit == 1 else f"{limit:,} questions"
     if values["who"] == "workspace":
+        if values["workspace"] == _DIRECT:  # of people who know nothing of each other
+            return f"I have been asked {many} in direct messages in a minute, and I take no more. Ask again {when}."
         return f"{_here(platform).capitalize()} has asked {many} in a minute, and I take no more. Ask again {when}."
     return f"You have asked {many} in a minute, and I take no more from one person. Ask again {when}."
 
@@ -76,11 +78,11 @@ def budget_alert(values: Values, platform: str) -> str:
     if percent >= 100:
         return (
             f"The budget is used up: {who} may spend {limit} {per}, and {spent} is spent. I refuse questions that "
-            f"would cost more. {_anew(values)} {_changed_by(str(values['scope']), platform)}"
+            f"would cost more. {_anew(values)} {_changed_by(values, platform)}"
         )
     return (
         f"{percent} % of a budget is used: {who} may spend {limit} {per}, and {spent} is spent. "
-        f"{_anew(values)} {_changed_by(str(values['scope']), platform)}"
+        f"{_anew(values)} {_changed_by(values, platform)}"
     )
 
 
@@ -103,7 +105,7 @@ def budget_request(values: Values, platform: str) -> str:
     return (
         f"{name} would like to ask more: {rest} of what {whose} may spend {_per(str(values['period']))}. "
         f"{_anew(values)} The button adds {dollars(int(values['amount']))} for this month, once. "
-        f"{_changed_by(scope, platform)}"
+        f"{_changed_by(values, platform)}"
     )
 
 
@@ -115,7 +117,7 @@ def top_up_done(values: Values, platform: str) -> str:  # noqa: ARG001
 
 def top_up_not_yours(values: Values, platform: str) -> str:  # noqa: ARG001
     if values.get("operators"):
-        return "Only those who run Bise can add to this: the limit of the whole installation is in the way."
+        return "Only those who run Bise can add to this budget."
     return "Only an admin can add to the budget."
 
 
@@ -189,8 +191,10 @@ def budget_set_how(values: Values, platform: str) -> str:  # noqa: ARG001
     )
 
 
-def _who(scope: str, platform: str) -> str:
+def _who(scope: str, values: Values, platform: str) -> str:
     """Whose limit it is, said to somebody who is refused."""
+    if scope == "workspace" and values["workspace"] == _DIRECT:
+        return _NAMED[_DIRECT]
     return {"person": "you", "channel": "this channel", "workspace": _here(platform)}.get(scope, _EVERYBODY)
 
 
@@ -235,22 +239,29 @@ def _anew(values: Values) -> str:
     return f"The budget begins anew on {day_and_time(moment)}{f' ({plain(zone)} time)' if zone else ''}."
 
 
-def _raised_by(scope: str, platform: str) -> str:
-    if scope == "installation":
+def _raised_by(scope: str, values: Values, platform: str) -> str:
+    if scope == "installation" or values["workspace"] == _DIRECT:
         return "Only those who run Bise can raise this limit."
     if platform == "local":
         return "`bise budget set` raises it."
     return f"An admin can raise the limit (`{_SET[platform]}`)."
 
 
-def _changed_by(scope: str, platform: str) -> str:
+def _changed_by(values: Values, platform: str) -> str:
     """For those who can change it themselves."""
-    command = "bise budget set" if scope == "installation" else _SET.get(platform, "bise budget set")
+    workspace = str(values["workspace"])
+    if values["scope"] == "installation":
+        command = "bise budget set --installation"
+    elif workspace in _NAMED:  # no platform's command reaches it
+        command = f"bise budget set --workspace {workspace}"
+    else:
+        command = _SET.get(platform, "bise budget set")
     return f"`{command}` changes the limit."
 
 
 _EVERYBODY = "everybody on this installation of Bise together"
-_NAMED = {"discord:dm": "everybody in direct messages together", "local:cli": "the command line"}
+_DIRECT = "discord:dm"
+_NAMED = {_DIRECT: "everybody in direct messages together", "local:cli": "the command line"}
 _SETTINGS = {"discord": "/bise-admin settings", "slack": "/bise settings"}
 _SET = {"slack": "/bise budget set", "discord": "/bise-admin budget set", "local": "bise budget set"}
 _NONE_TOLD: Values = {

@@ -25,7 +25,7 @@ class Canned:
 
     async def answer(self, turn: Turn, conversation: Conversation) -> Answer:
         """The answer to `turn.command`. Raises StoreUnavailable."""
-        name = turn.command or "greeting"
+        name, key = turn.command or "greeting", WorkspaceKey(turn.platform, turn.workspace_id)
         if name == "cost":
             tokens = await self._database.read(
                 lambda connection: ledger.total(connection, turn.workspace, conversation=conversation.id)
@@ -41,7 +41,7 @@ class Canned:
             return Answer("", "done", (await self._choosing(turn, conversation, *choosing),))
         for whose, command in rates.COMMANDS.items():
             if name == command:
-                return Answer("", "failed", (rates.Rates(self._settings).told(whose),), only_asker=True)
+                return Answer("", "failed", (rates.Rates(self._settings).told(whose, key),), only_asker=True)
         if name == "empty_prompt":
             return Answer("", "done", (Notice(name, {"example": "/ask What is a bise?"}),))
         if name == "too_long":

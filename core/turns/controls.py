@@ -129,7 +129,7 @@ class Controls:
         conversations.by_id(connection, workspace, question.conversation, lock=True)
         now, person = self._clock.now(), workspaces.ensure_person(connection, workspace, press.person)
         if (whose := self._rates.exceeded(connection, press.workspace, workspace, person, now, now)) is not None:
-            return Pressed(False, self._rates.told(whose)), None, None
+            return Pressed(False, self._rates.told(whose, press.workspace)), None, None
         if not posts.use_control(connection, control.id, now):
             return Pressed(False, Notice("already_asked_again")), None, None
         turn = turns.put(

@@ -37,7 +37,8 @@ class Rates:
             return "person"
         return "workspace" if self._workspace is not None and everybodys >= self._workspace else None
 
-    def told(self, whose: Whose) -> Notice:
-        """What the asker is told."""
+    def told(self, whose: Whose, key: WorkspaceKey) -> Notice:
+        """What the asker is told in the workspace `key`."""
         limit = self._person if whose == "person" else self._workspace
-        return Notice("too_fast", {"who": whose, "limit": limit or 0, "seconds": int(MINUTE.total_seconds())})
+        seconds = int(MINUTE.total_seconds())
+        return Notice("too_fast", {"who": whose, "limit": limit or 0, "seconds": seconds, "workspace": str(key)})

@@ -60,6 +60,31 @@ def test_on_discord_the_command_that_raises_a_limit_is_discords() -> None:
     assert "`bise budget set` raises it" in refused("local")
 
 
+def test_in_direct_messages_no_server_and_no_admin_of_one_is_named() -> None:
+    told = refused("discord", workspace="discord:dm")
+    assert "that everybody in direct messages together may spend this month" in told
+    assert told.endswith("Only those who run Bise can raise this limit.")
+    mine = refused("discord", scope="person", workspace="discord:dm")
+    assert "that you may spend" in mine
+    assert mine.endswith("Only those who run Bise can raise this limit.")
+    many = Notice("too_fast", {"who": "workspace", "limit": 60, "seconds": 60, "workspace": "discord:dm"})
+    assert "server" not in replies.sentence(many, platform="discord")
+
+
+@pytest.mark.parametrize(
+    ("scope", "workspace", "command"),
+    [
+        ("workspace", "discord:dm", "`bise budget set --workspace discord:dm` changes the limit."),
+        ("person", "local:cli", "`bise budget set --workspace local:cli` changes the limit."),
+        ("installation", "", "`bise budget set --installation` changes the limit."),
+        ("workspace", "slack:T1", "`/bise budget set` changes the limit."),
+    ],
+)
+def test_an_alert_names_the_command_that_reaches_its_limit(scope: str, workspace: str, command: str) -> None:
+    values = {"scope": scope, "period": "day", "percent": 50, "workspace": workspace, **RESETS}
+    assert replies.sentence(Notice("budget_alert", values), platform="slack").endswith(command)
+
+
 @given(st.sampled_from(sorted(money_words.NAMES)), st.text(max_size=120))
 def test_names_and_moments_from_outside_write_no_markup_and_call_nobody(name: str, text: str) -> None:
     outside = dict.fromkeys(("who", "by", "home", "place", "model", "models", "resets", "zone", "workspace"), text)
