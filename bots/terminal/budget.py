@@ -69,7 +69,8 @@ async def set_limit(
         sys.stdout.write(json.dumps({**_named(workspace, change), "before_microusd": change.before}) + "\n")
         return 0
     where = f"{workspace}, {change.scope}" if workspace is not None else change.scope
-    sys.stdout.write(f"{where}: {_limit(change.after)} a {per} from now on (before: {_limit(change.before)}).\n")
+    after, before = ("no limit" if one is None else replies.dollars(one) for one in (change.after, change.before))
+    sys.stdout.write(f"{where}: {after} a {per} from now on (before: {before}).\n")
     if change.left == 0:
         resets = change.resets_at.isoformat(" ", "minutes")
         amount = (

@@ -97,6 +97,8 @@ async def table(
     """
 
     def look(connection: Connection) -> UsageTable:
+        if workspaces.find(connection, key) is None and key in (LOCAL, DISCORD_DM):  # there before their first question
+            return UsageTable(Tokens(), ())
         workspace = known(connection, key)
         private = key != LOCAL and not workspace_settings.chosen(connection, workspace).show_people
         total = ledger.total(connection, workspace, since=since, until=until)

@@ -85,7 +85,7 @@ async def test_a_limit_below_what_is_spent_is_said(place: Place, capsys: pytest.
         assert said == "slack:T1, user:U1: $0.01 a day from now on (before: $1.00)."
         assert "$" not in consequence, "what a person spends is theirs to know"
         await budget.set_limit(settings, None, "month", None, as_json=False, clock=home.clock)
-        assert capsys.readouterr().out == "installation: none a month from now on (before: $20.00).\n"
+        assert capsys.readouterr().out == "installation: no limit a month from now on (before: $20.00).\n"
 
 
 async def test_what_single_people_spend_is_shown_and_noted_once_their_workspace_says_so(

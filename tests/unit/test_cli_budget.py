@@ -111,3 +111,10 @@ def test_every_part_of_budget_has_help_with_an_example_and_json(
     text = capsys.readouterr().out
     assert f"Example: bise budget {action}" in " ".join(text.split())
     assert "--json" in text
+
+
+@pytest.mark.parametrize("workspace", ["local:cli", "discord:dm"])
+async def test_what_is_always_there_has_used_nothing_before_its_first_question(tmp_path: Path, workspace: str) -> None:
+    told = await bise(tmp_path, "usage", "--workspace", workspace, "--json", **at_home(tmp_path))
+    assert told.status == 0, told.err
+    assert json.loads(told.out)["total"]["calls"] == 0
