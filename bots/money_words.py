@@ -38,6 +38,12 @@ def budget_refused(values: Values, platform: str) -> str:
             "Ask me to go on, or ask for less at once. Whoever runs Bise can raise this limit."
         )
     left, limit = int(values["left"]), int(values["limit"])
+    if values["busy"]:
+        most = f"the {dollars(limit)} that" if limit else "what"
+        return (
+            f"I cannot answer this right now: the rest of {most} {_who(scope, values, platform)} may spend "
+            f"{_per(period)} is set aside for answers that are being written. Ask me again in a minute."
+        )
     rest = f"{dollars(left)} is left" if left else "nothing is left"
     of = f" of the {dollars(limit)} that" if limit else " of what"
     why = ", and my answer could cost more" if left else ""
@@ -275,6 +281,7 @@ _NONE_TOLD: Values = {
     "zone": "",
     "who": "",
     "workspace": "",
+    "busy": 0,
     "amount": 5_000_000,
     "by": "",
     "seconds": 60,

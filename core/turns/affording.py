@@ -78,7 +78,7 @@ class Affording:
                 least = short.cheapest(form, economy=economy)
                 if least > most or not patient:
                     await self._billing.note_refusal(_order(question, planned).spender, least)
-                    raise self._refused(question, none.rooms) from None
+                    raise self._refused(question, none.rooms, busy=least <= most) from None
                 reply.status("waiting_for_budget")
                 waited = min(pause * (1.0 + self._random.random()), LONGEST_WAIT - question.waited_for_money)
                 question.waited_for_money += max(waited, 0.01)
@@ -103,8 +103,11 @@ class Affording:
             question.path.model, question.economy, question.chosen_by = planned.model, None, None
         _log.info("budget.saved", turn=question.turn.id, by=cut.names, model=planned.model.id)
 
-    def _refused(self, question: Question, rooms: tuple[Room, ...]) -> Refused:
-        """Of limits that leave equally little the one that lasts longest: another would only be met next."""
+    def _refused(self, question: Question, rooms: tuple[Room, ...], *, busy: bool) -> Refused:
+        """Of limits that leave equally little the one that lasts longest: another would only be met next.
+
+        `busy`: only the holds of others are in the way, so that there may be room again in a moment.
+        """
         room = min(rooms, key=lambda room: (room.left, -room.resets_at.timestamp()))
         zone = self._billing.terms.timezone
         if room.scope != "installation":
@@ -119,6 +122,7 @@ class Affording:
                 "limit": room.limit or 0,
                 "resets": resets.isoformat(),
                 "zone": zone,
+                "busy": int(busy),
                 "workspace": f"{question.turn.platform}:{question.turn.workspace_id}",
             },
         )

@@ -66,6 +66,7 @@ async def test_without_room_nothing_is_called_and_the_asker_alone_is_told(place:
             "limit": 100,
             "resets": "2026-11-24T00:00:00+00:00",
             "zone": "UTC",
+            "busy": 0,
             "workspace": "slack:T1",
         }
         assert home.rows("SELECT refused_by, local_date FROM turn") == [("person", "2026-11-23")]
@@ -154,6 +155,8 @@ async def test_who_waits_in_vain_is_refused_after_ten_seconds(place: Place) -> N
         answer = home.platform.replies[-1].answer
         assert answer is not None
         assert answer.notices[0].name == "budget_refused"
+        assert answer.notices[0].values["busy"] == 1
+        assert home.rows("SELECT count(*) FROM announcement") == [(0,)], "nothing of it is used up"
 
 
 async def test_one_answer_costs_no_more_than_its_own_limit(place: Place) -> None:

@@ -48,6 +48,13 @@ def test_a_refusal_says_whose_limit_it_is(scope: str, platform: str, whose: str)
     assert whose in refused(platform, scope=scope)
 
 
+def test_who_is_refused_for_others_answers_is_not_told_to_wait_for_the_next_period() -> None:
+    assert refused(left=0, busy=1) == (
+        "I cannot answer this right now: the rest of the $20.00 that this workspace may spend this month is set aside "
+        "for answers that are being written. Ask me again in a minute."
+    )
+
+
 def test_only_those_who_run_bise_are_named_for_what_no_admin_can_raise() -> None:
     for scope in ("installation", "turn"):
         told = refused(scope=scope)
