@@ -6,13 +6,13 @@ not. They are always taken in this order, the hottest last, so that transactions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, and_, bindparam, cast, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, cast, func, insert, or_, select, update
 
 from core.budgets import periods
 from core.budgets.periods import KINDS, Kind, Period
@@ -20,6 +20,7 @@ from core.budgets.terms import Terms
 from core.store import budget_tables, tables
 from core.store.database import Connection
 from core.store.ledger import Periods
+from core.store.prepared import Prepared
 
 INSTALLATION = "installation"
 _SCOPES = ("person", "channel", "workspace", "installation")  # in the order in which they are locked
@@ -42,12 +43,34 @@ _CURRENT = (
     .where(_budget.c.place.in_(bindparam("places", expanding=True)), _budget.c.resets_at > bindparam("now"))
     .order_by(_budget.c.starts_at)
 )
+_OF_CALL = Prepared(
+    select(*_COLUMNS)
+    .select_from(_LIMITED)
+    .where(_budget.c.place.in_([bindparam(scope) for scope in _SCOPES]), _budget.c.resets_at > bindparam("now"))
+    .order_by(_budget.c.starts_at)
+)
 _NAMED = (
     select(*_COLUMNS)
     .select_from(_LIMITED)
     .where(
         _budget.c.place.in_(bindparam("places", expanding=True)),
         _budget.c.period.in_(bindparam("periods", expanding=True)),
+    )
+)
+_HELD_IN = Prepared(
+    select(*_COLUMNS)
+    .select_from(_LIMITED)
+    .where(
+        or_(
+            and_(
+                _budget.c.place.in_([bindparam(scope) for scope in _SCOPES[:-1]]),
+                _budget.c.period.in_([bindparam("day"), bindparam("month")]),
+            ),
+            and_(
+                _budget.c.place == bindparam(INSTALLATION),
+                _budget.c.period.in_([bindparam("installation_day"), bindparam("installation_month")]),
+            ),
+        )
     )
 )
 _NEWEST = (
@@ -57,7 +80,7 @@ _NEWEST = (
     .limit(1)
 )
 _MAKE = insert(_budget)
-_MOVE = (
+_MOVE = Prepared(
     update(_budget)
     .where(
         _budget.c.place == bindparam("its_place"),
@@ -147,22 +170,23 @@ def person_place(workspace: int, person: int) -> str:
 def rooms(connection: Connection, spender: Spender, terms: Terms, now: datetime) -> tuple[Room, ...]:
     """The eight rows in which a call counts now, in the order in which they are locked; made where there are none."""
     places = spender.places()
-    found = _current(connection, places, terms, now)
+    call = {**dict(zip(_SCOPES, places, strict=True)), "now": now}
+    found = _first(_OF_CALL.rows(connection, call), terms)
     if len(found) < len(places) * len(KINDS):
         _make_missing(connection, spender, found, terms, now)
-        found = _current(connection, places, terms, now)
+        found = _first(_OF_CALL.rows(connection, call), terms)
     return tuple(found[place, kind] for place in places for kind in KINDS)
 
 
 def look(connection: Connection, places: Sequence[str], terms: Terms, now: datetime) -> dict[tuple[str, Kind], Room]:
     """The present rows of some places, as far as there are any."""
-    return _current(connection, places, terms, now)
+    return _first(connection.execute(_CURRENT, {"places": list(places), "now": now}), terms)
 
 
 def named(connection: Connection, places: Sequence[str], names: Sequence[str], terms: Terms) -> list[Room]:
     """The rows of some places in the periods of these names, in the order in which they are locked."""
     found = connection.execute(_NAMED, {"places": list(places), "periods": list(names)}).all()
-    return sorted((_room(row, terms) for row in found), key=lambda room: (places.index(room.place), room.kind))
+    return _in_order((_room(row, terms) for row in found), places)
 
 
 def move(
@@ -180,14 +204,17 @@ def move(
         for place in places
         for kind in KINDS
     ]
-    connection.execute(_MOVE, moved)
+    _MOVE.run_each(connection, moved)
     # Read only now, while they are locked: of two who settle at once each sees what the other has added before it.
-    after = named(connection, places, sorted({*mine.values(), *installations.values()}), terms)
-    return tuple(
-        replace(room, spent=room.spent - cost, reserved=room.reserved + less)
-        for room in after
-        if room.period == counted[room.place][room.kind]
-    )
+    call = {
+        **dict(zip(_SCOPES, places, strict=True)),
+        "day": periods.day,
+        "month": periods.month,
+        "installation_day": periods.installation_day,
+        "installation_month": periods.installation_month,
+    }
+    after = _in_order((_room(row, terms) for row in _HELD_IN.rows(connection, call)), places)
+    return tuple(replace(room, spent=room.spent - cost, reserved=room.reserved + less) for room in after)
 
 
 def upcoming(kind: Kind, newest: Period | None, now: datetime, zone: ZoneInfo) -> Period:
@@ -197,15 +224,17 @@ def upcoming(kind: Kind, newest: Period | None, now: datetime, zone: ZoneInfo) -
     return newest if newest.resets_at > now else periods.following(newest, now, zone)
 
 
-def _current(
-    connection: Connection, places: Sequence[str], terms: Terms, now: datetime
-) -> dict[tuple[str, Kind], Room]:
+def _first(rows: Iterable[Any], terms: Terms) -> dict[tuple[str, Kind], Room]:
     found: dict[tuple[str, Kind], Room] = {}
-    for row in connection.execute(_CURRENT, {"places": list(places), "now": now}):
+    for row in rows:
         # The oldest that has not ended: a process whose clock is ahead may have begun the next one.
         room = _room(row, terms)
         found.setdefault((room.place, room.kind), room)
     return found
+
+
+def _in_order(rows: Iterable[Room], places: Sequence[str]) -> list[Room]:
+    return sorted(rows, key=lambda room: (places.index(room.place), room.kind))
 
 
 def _room(row: Any, terms: Terms) -> Room:

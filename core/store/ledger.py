@@ -12,11 +12,12 @@ from sqlalchemy import BigInteger, ColumnElement, case, cast, func, insert, sele
 from core.messages import ConversationKind, Tokens
 from core.store import tables
 from core.store.database import Connection
+from core.store.prepared import Prepared
 
 _usage = tables.Usage.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 _conversation = tables.Conversation.__table__  # type: ignore[attr-defined]
-_RECORD = insert(_usage)  # built once: to build a statement costs about as much as to run it
+_RECORD = Prepared(insert(_usage))
 
 Grouping = Literal["model", "user", "channel", "day"]
 UNKNOWN = "(unknown)"  # calls of nobody in particular
@@ -94,7 +95,7 @@ def record(connection: Connection, call: Call) -> None:
         "corrects": call.corrects,
         "at": call.at,
     }
-    connection.execute(_RECORD, values)
+    _RECORD.run(connection, values)
 
 
 def total(

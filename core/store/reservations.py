@@ -19,6 +19,7 @@ from core.store import budget_tables, budgets, corrections, ledger, tables
 from core.store.budgets import NO_LIMIT, Room, Settled, Spender
 from core.store.database import Connection
 from core.store.ledger import Call, Periods
+from core.store.prepared import Prepared
 
 LEASE = timedelta(minutes=15)  # no call may last ten
 _AS_IT_IS = 1000  # thousandths of a bound
@@ -27,11 +28,13 @@ _margin = budget_tables.ModelMargin.__table__  # type: ignore[attr-defined]
 _budget = budget_tables.Budget.__table__  # type: ignore[attr-defined]
 _usage = tables.Usage.__table__  # type: ignore[attr-defined]
 
-_MARGIN = select(_margin.c.per_mille).where(
-    _margin.c.home == bindparam("its_home"), _margin.c.model == bindparam("its_model")
+_MARGIN = Prepared(
+    select(_margin.c.per_mille).where(
+        _margin.c.home == bindparam("its_home"), _margin.c.model == bindparam("its_model")
+    )
 )
-_HOLD = insert(_reservation).returning(_reservation.c.id)
-_TAKE = (
+_HOLD = Prepared(insert(_reservation).returning(_reservation.c.id))
+_TAKE = Prepared(
     update(_budget)
     .where(
         _budget.c.id == bindparam("row"),
@@ -39,26 +42,29 @@ _TAKE = (
     )
     .values(reserved_microusd=_budget.c.reserved_microusd + bindparam("more"))
 )
-_END = (
+_END = Prepared(
     update(_reservation)
     .where(_reservation.c.id == bindparam("number"), _reservation.c.state == bindparam("before"))
     .values(state=bindparam("after"), ended_at=bindparam("now"))
 )
-_OF_TURN = select(
-    cast(
-        func.coalesce(
-            select(func.sum(_usage.c.cost_microusd)).where(_usage.c.turn_id == bindparam("turn")).scalar_subquery(), 0
-        ),
-        BigInteger,
-    )
-    + cast(
-        func.coalesce(
-            select(func.sum(_reservation.c.bound_microusd))
-            .where(_reservation.c.turn_id == bindparam("turn"), _reservation.c.state == "held")
-            .scalar_subquery(),
-            0,
-        ),
-        BigInteger,
+_OF_TURN = Prepared(
+    select(
+        cast(
+            func.coalesce(
+                select(func.sum(_usage.c.cost_microusd)).where(_usage.c.turn_id == bindparam("turn")).scalar_subquery(),
+                0,
+            ),
+            BigInteger,
+        )
+        + cast(
+            func.coalesce(
+                select(func.sum(_reservation.c.bound_microusd))
+                .where(_reservation.c.turn_id == bindparam("turn"), _reservation.c.state == "held")
+                .scalar_subquery(),
+                0,
+            ),
+            BigInteger,
+        )
     )
 )
 _EXPIRED = (
@@ -114,8 +120,8 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
         raise NoRoom((*_of_turn(connection, order.turn, terms, now), *rows), per_mille)
     periods = _periods(rows)
     # First what refers to other rows, which it locks; the budgets last, as they are everybody's.
-    number = connection.execute(
-        _HOLD,
+    number = _HOLD.run(
+        connection,
         {
             "workspace_id": order.spender.workspace,
             "conversation_id": order.conversation,
@@ -140,8 +146,8 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
         },
     ).scalar_one()
     if bound:
-        taken = connection.execute(
-            _TAKE,
+        taken = _TAKE.run_each(
+            connection,
             [
                 {"row": room.number, "more": bound, "at_most": NO_LIMIT if room.limit is None else room.limit}
                 for room in rows
@@ -149,14 +155,14 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
         )
         # Only now: whoever else may call for this turn, as one who has lost it, waits for the same rows.
         turn = _of_turn(connection, order.turn, terms, now, besides=bound)
-        if taken.rowcount != len(rows) or any(room.left < bound for room in turn):  # somebody else was quicker
+        if taken != len(rows) or any(room.left < bound for room in turn):  # somebody else was quicker
             raise NoRoom((*turn, *rows), per_mille)
     return Hold(int(number), bound, order.spender, periods)
 
 
 def margin(connection: Connection, home: str, model: str) -> int:
     """By how many thousandths a model's bound is taken."""
-    found = connection.execute(_MARGIN, {"its_home": home, "its_model": model}).scalar()
+    found = _MARGIN.run(connection, {"its_home": home, "its_model": model}).scalar()
     return _AS_IT_IS if found is None else int(found)
 
 
@@ -177,7 +183,7 @@ def end(connection: Connection, hold: Hold, call: Call | None, how: End, terms: 
     A hold that was charged meanwhile is put right by one more row where the usage is known by now. None: nothing was
     left to do. The last thing of its transaction, as it locks what everybody needs.
     """
-    if connection.execute(_END, {"number": hold.number, "before": "held", "after": how, "now": now}).rowcount:
+    if _END.run(connection, {"number": hold.number, "before": "held", "after": how, "now": now}).rowcount:
         if call is not None:
             ledger.record(connection, call)
         cost = call.tokens.cost_microusd if call is not None else 0
@@ -186,7 +192,7 @@ def end(connection: Connection, hold: Hold, call: Call | None, how: End, terms: 
         rows = budgets.move(connection, hold.spender, hold.periods, terms, less=hold.bound, cost=cost)
         return Settled(rows, cost, max(cost - hold.bound, 0) if hold.bound else 0)
     late = {"number": hold.number, "before": "charged", "after": "settled", "now": now}
-    if how == "settled" and call is not None and connection.execute(_END, late).rowcount:
+    if how == "settled" and call is not None and _END.run(connection, late).rowcount:
         return corrections.late(connection, hold.spender, call, terms)
     return None
 
@@ -230,7 +236,7 @@ def _of_turn(connection: Connection, turn: int, terms: Terms, now: datetime, bes
     """The turn's own limit, where there is one; of what is held `besides` micro-dollars are left out."""
     if terms.turn is None:
         return ()
-    used = int(connection.execute(_OF_TURN, {"turn": turn}).scalar_one()) - besides
+    used = int(_OF_TURN.run(connection, {"turn": turn}).scalar_one()) - besides
     return (Room(0, f"turn:{turn}", "day", "", terms.turn, used, 0, now, now),)
 
 
