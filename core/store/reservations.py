@@ -120,7 +120,7 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
         raise NoRoom((*_of_turn(connection, order.turn, terms, now), *rows), per_mille)
     periods = _periods(rows)
     # First what refers to other rows, which it locks; the budgets last, as they are everybody's.
-    number = _HOLD.run(
+    number = _HOLD.number(
         connection,
         {
             "workspace_id": order.spender.workspace,
@@ -144,7 +144,8 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
             "at": now,
             "expires_at": now + LEASE,
         },
-    ).scalar_one()
+    )
+    assert number is not None  # noqa: S101 - what is inserted is returned
     if bound:
         taken = _TAKE.run_each(
             connection,
@@ -157,13 +158,13 @@ def hold(connection: Connection, order: Order, terms: Terms, now: datetime) -> H
         turn = _of_turn(connection, order.turn, terms, now, besides=bound)
         if taken != len(rows) or any(room.left < bound for room in turn):  # somebody else was quicker
             raise NoRoom((*turn, *rows), per_mille)
-    return Hold(int(number), bound, order.spender, periods)
+    return Hold(number, bound, order.spender, periods)
 
 
 def margin(connection: Connection, home: str, model: str) -> int:
     """By how many thousandths a model's bound is taken."""
-    found = _MARGIN.run(connection, {"its_home": home, "its_model": model}).scalar()
-    return _AS_IT_IS if found is None else int(found)
+    found = _MARGIN.number(connection, {"its_home": home, "its_model": model})
+    return _AS_IT_IS if found is None else found
 
 
 def widen(connection: Connection, home: str, model: str, *, cost: int, bound: int, now: datetime) -> int:
@@ -183,7 +184,7 @@ def end(connection: Connection, hold: Hold, call: Call | None, how: End, terms: 
     A hold that was charged meanwhile is put right by one more row where the usage is known by now. None: nothing was
     left to do. The last thing of its transaction, as it locks what everybody needs.
     """
-    if _END.run(connection, {"number": hold.number, "before": "held", "after": how, "now": now}).rowcount:
+    if _END.run(connection, {"number": hold.number, "before": "held", "after": how, "now": now}):
         if call is not None:
             ledger.record(connection, call)
         cost = call.tokens.cost_microusd if call is not None else 0
@@ -192,7 +193,7 @@ def end(connection: Connection, hold: Hold, call: Call | None, how: End, terms: 
         rows = budgets.move(connection, hold.spender, hold.periods, terms, less=hold.bound, cost=cost)
         return Settled(rows, cost, max(cost - hold.bound, 0) if hold.bound else 0)
     late = {"number": hold.number, "before": "charged", "after": "settled", "now": now}
-    if how == "settled" and call is not None and _END.run(connection, late).rowcount:
+    if how == "settled" and call is not None and _END.run(connection, late):
         return corrections.late(connection, hold.spender, call, terms)
     return None
 
@@ -236,7 +237,7 @@ def _of_turn(connection: Connection, turn: int, terms: Terms, now: datetime, bes
     """The turn's own limit, where there is one; of what is held `besides` micro-dollars are left out."""
     if terms.turn is None:
         return ()
-    used = int(_OF_TURN.run(connection, {"turn": turn}).scalar_one()) - besides
+    used = (_OF_TURN.number(connection, {"turn": turn}) or 0) - besides
     return (Room(0, f"turn:{turn}", "day", "", terms.turn, used, 0, now, now),)
 
 
