@@ -17,7 +17,7 @@ from core.errors import BiseError, SettingsError, WrongUse
 from core.messages import WorkspaceKey
 from core.settings import Settings, unknown_variables
 
-LATER = ("privacy",)  # named in the contract, built by later versions
+LATER: tuple[str, ...] = ()  # named in the contract, built by later versions
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     parts.add_argument("--estimated", action="store_true", help="list the calls whose cost is estimated, with numbers")
     _add_budget(add)
     _add_report(add)
+    _add_privacy(add)
     return root
 
 
@@ -118,6 +119,18 @@ def _add_report(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None
     report.add_argument("--format", choices=("text", "csv", "png"), default="text", help="(default: text)")
     report.add_argument("--out", type=Path, metavar="FILE", help="write to a file (default: standard output)")
     report.add_argument("words", nargs="*", metavar="settings …", help="what holds; or hour 8, channel C1, weekly on …")
+
+
+def _add_privacy(add: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    """`bise privacy` and what it is followed by."""
+    privacy = add("privacy", "What is processed here, for whom, where.", "bise privacy record")
+    actions = privacy.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    summary = "Print an entry for the records of processing, from the settings as they are."
+    record = actions.add_parser(
+        "record", help=summary, description=summary, epilog="Example: bise privacy record --json"
+    )
+    json_help = "machine-readable output on stdout alone"
+    record.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=json_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -172,6 +185,10 @@ def _run(options: argparse.Namespace) -> int:
             return _budget(settings, options)
         case "report":
             return _report(settings, options)
+        case "privacy":
+            from bots.terminal.privacy import show_record
+
+            return show_record(settings, as_json=options.json)
         case _:
             return _usage(settings, options)
 

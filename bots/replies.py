@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bots import money_words, report_choice_words, wording
+from bots import money_words, privacy_words, report_choice_words, wording
 from bots.wording import Values, coded, filled, plain
 from core.messages import Notice
 
@@ -112,6 +112,7 @@ _SENTENCES: dict[str, str] = {
     "unexpected": f"Something went wrong on my side. {_AGAIN}",
     **money_words.SENTENCES,
     **report_choice_words.SENTENCES,
+    **privacy_words.SENTENCES,
 }
 
 MEMBERSHIP_UNKNOWN = (
@@ -145,18 +146,18 @@ def sentence(notice: Notice, *, platform: str = "local") -> str:
     if notice.name == "cost":
         return _cost(notice.values)
     if notice.name == "help":
-        notes = (TRAINING_NOTE,) if notice.values.get("training") else ()
+        notes = privacy_notes(notice.values)
         return help_text(platform, assistants=str(notice.values.get("assistants", "")), notes=notes)
-    if notice.name == "greeting" and notice.values.get("training"):
-        return f"{_SENTENCES[notice.name]} {TRAINING_NOTE}"
+    if notice.name == "greeting":
+        return " ".join((_SENTENCES[notice.name], *privacy_notes(notice.values)))
     if notice.name == "model_not_found" and (by := str(notice.values.get("by", ""))) in _BACK_OF:
         return f"The model {coded(notice.values.get('model', ''))} cannot be had here. {_back(by, platform)}"
     if notice.name in _CHOOSING:
         return _CHOOSING[notice.name]({**_AS_SET_UP, **notice.values})
     if notice.name in money_words.NAMES:
         return money_words.said(notice.name, notice.values, platform)
-    if notice.name in report_choice_words.SAID:
-        return report_choice_words.SAID[notice.name](notice.values, platform)
+    if notice.name in _SAID:
+        return _SAID[notice.name](notice.values, platform)
     if notice.name == "model_rate_limited" and "seconds" in notice.values:
         return f"The model has too many questions right now. Please ask again in {notice.values['seconds']} seconds."
     return filled(_SENTENCES.get(notice.name, _SENTENCES["unexpected"]), notice.values)
@@ -172,9 +173,15 @@ def status_text(name: str, count: int = 0) -> str:
     return _STATUS[_STATUS_OF_ONE.get(name, name) if count == 1 else name].format(count=count)
 
 
+def privacy_notes(values: Values) -> tuple[str, ...]:
+    """What help and introductions say of where words go. `values`: of `core.privacy.record.where`."""
+    where = privacy_words.where_words_go(values)
+    return (*((where,) if where else ()), *((TRAINING_NOTE,) if values.get("training") else ()))
+
+
 def known() -> frozenset[str]:
     """The names that have a sentence."""
-    return frozenset(_SENTENCES) | {"cost", "help", *_CHOOSING, *money_words.NAMES, *report_choice_words.SAID}
+    return frozenset(_SENTENCES) | {"cost", "help", *_CHOOSING, *money_words.NAMES, *_SAID}
 
 
 def help_text(platform: str, *, assistants: str = "", notes: tuple[str, ...] = ()) -> str:
@@ -230,8 +237,9 @@ def _workspace_settings(values: Values) -> str:
     recent = "on" if values["recent"] else "off"
     return (
         f"For this workspace: assistant {coded(values['assistant'])}, model {coded(values['model'])}, "
-        f"recent-messages `{recent}`.\n"
-        "Change one with `settings assistant NAME`, `settings model NAME` or `settings recent-messages on`. "
+        f"recent-messages `{recent}`, secrets {coded(values['secrets'])}.\n"
+        "Change one with `settings assistant NAME`, `settings model NAME`, `settings recent-messages on` or "
+        "`settings secrets refuse`. "
         "What a channel or a conversation has chosen for itself stays."
     )
 
@@ -283,7 +291,9 @@ _AS_SET_UP: Values = {
     "assistant": "default",
     "model": "default",
     "recent": 0,
+    "secrets": "mask",
 }
+_SAID = {**report_choice_words.SAID, **privacy_words.SAID}
 _CHOOSING: dict[str, Callable[[Values], str]] = {
     "choice_holds": _holds,
     "choice_unknown": _unknown,

@@ -295,7 +295,7 @@ def open_core(
     database = Database.open(settings.database_url)
     choice = ModelChoice(settings, catalogue, clock, routes.home)
     names = Names(settings, catalogue, assistants, clock, routes.home)
-    choices = Choices(names, database, clock)
+    choices = Choices(names, database, clock, secrets=settings.secrets)
     queue = open_queue(settings, database, shared=shared)
     platforms: dict[str, ChatPlatform] = {}
     requests = Requests(settings, database, platforms, clock)

@@ -66,6 +66,7 @@ class Settings(HomeSettings):
     workspace_turns_per_minute: PerMinute = 60
     retention_days: int = Field(default=30, ge=1, le=3650)
     context_retention_days: int = Field(default=7, ge=1, le=3650)
+    secrets: Literal["mask", "refuse", "off"] = "mask"
     report_hour: int = Field(default=9, ge=0, le=23)
     report_pictures: YesNo = True
     report_spread_minutes: int = Field(default=10, ge=0, le=59)

@@ -24,10 +24,11 @@ from bots.discord.outbound import Outbound
 from bots.discord.reply import DiscordReply
 from bots.discord.rest import Rest
 from bots.discord.shards import AllShards, Shard, Shards
-from bots.replies import TRAINING_NOTE, sentence
+from bots.replies import privacy_notes, sentence
 from core.errors import PlatformError, SettingsError, StoreUnavailable
 from core.messages import Announcement, Attachment, ConversationKind, IncomingMessage, Notice, ReplyOrder, WorkspaceKey
 from core.ports import PostLog
+from core.privacy import record
 from core.settings import Settings
 from core.turns.catching_up import CatchingUp
 
@@ -62,7 +63,7 @@ class DiscordAdapter:
         self._announcements = Announcements(self.rest, self._outbound.direct)
         self._downloads = Downloads(settings.discord_api_url)
         self.admission = Admission(settings.allowed_workspaces, self.rest, self._outbound)
-        self.notes = (TRAINING_NOTE,) if settings.words_may_train else ()
+        self.notes = privacy_notes(record.where(settings))
         self._gateway = Gateway(settings, self.rest, self, shards or AllShards())
         self._writing = False
         self._bot = 0  # its id, once it is known

@@ -61,6 +61,11 @@ class Choosing:
         key = workspace_of(interaction)
         await self._tell(interaction, self._for_admins(interaction, lambda: change(key, allowed=allowed)))
 
+    async def secrets(self, interaction: discord.Interaction, handling: str) -> None:
+        """What becomes of secrets in a server's messages."""
+        change, key = self._desk.core.choices.handle_secrets, workspace_of(interaction)
+        await self._tell(interaction, self._for_admins(interaction, lambda: change(key, handling)))
+
     async def _for_admins(self, interaction: discord.Interaction, change: Callable[[], Awaitable[Notice]]) -> str:
         """Discord shows the command to admins alone, unless a server has set that otherwise."""
         admin = asker(interaction, self._desk.bot).admin
@@ -135,6 +140,11 @@ def admin_group(desk: Desk, choosing: Choosing) -> tuple[app_commands.Group, app
     @app_commands.describe(value="On lets me look up recent messages of the channel I am asked in")
     async def recent_messages(interaction: discord.Interaction, value: Literal["on", "off"]) -> None:
         await desk.tracked(choosing.recent_messages(interaction, allowed=value == "on"))
+
+    @settings.command(name="secrets", description="What becomes of keys, tokens and card numbers in messages")
+    @app_commands.describe(value="Mask: the model does not see them. Refuse: I do not answer. Off: nothing.")
+    async def secrets(interaction: discord.Interaction, value: Literal["mask", "refuse", "off", "default"]) -> None:
+        await desk.tracked(choosing.secrets(interaction, value))
 
     assistant.autocomplete("name")(offers(desk, "assistant"))
     model.autocomplete("name")(offers(desk, "model"))

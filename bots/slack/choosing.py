@@ -14,7 +14,7 @@ from bots.slack.ports import Core
 from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice, Person
 
-SETTINGS = ("assistant", "model", "recent-messages", *CHOICES)
+SETTINGS = ("assistant", "model", "recent-messages", "secrets", *CHOICES)
 _SWITCH = {"on": True, "off": False}
 
 
@@ -75,6 +75,8 @@ class Choosing:
         match order.name:
             case "assistant" | "model" as what:
                 return await choices.choose_for_workspace(what, value, key)
+            case "secrets":
+                return await choices.handle_secrets(key, value)
             case _ if (allowed := _SWITCH.get(value.lower())) is not None:
                 return await choices.allow_recent_messages(key, allowed=allowed)
             case _:

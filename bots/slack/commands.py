@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bots.money_desk import MoneyDesk
-from bots.replies import MEMBERSHIP_UNKNOWN, TRAINING_NOTE, help_text, sentence
+from bots.replies import MEMBERSHIP_UNKNOWN, help_text, privacy_notes, sentence
 from bots.report_desk import ReportDesk
 from bots.slack import budgets
 from bots.slack.api import Json
@@ -18,6 +18,7 @@ from bots.slack.manifest import COMMAND
 from bots.slack.ports import Core
 from bots.slack.workspace import SlackWorkspace
 from core.messages import Notice
+from core.privacy import record
 from core.settings import Settings
 
 SUBCOMMANDS = ("ask", "usage", "budget", "report", "assistant", "model", "settings", "help")
@@ -90,7 +91,7 @@ class Commands:
         self._core = core
         self._admins = admins
         self._guests_welcome = settings.allow_external
-        self._notes = (TRAINING_NOTE,) if settings.words_may_train else ()
+        self._notes = privacy_notes(record.where(settings))
         self._money = MoneyDesk(core, "slack")
         self._reports = ReportDesk(core, "slack")
         self._choosing = Choosing(core, self._money, admins, guests_welcome=settings.allow_external)

@@ -172,7 +172,7 @@ class AdminControl(Table, table=True):
 
 
 class WorkspaceSetting(Table, table=True):
-    """What a workspace's admins have chosen for budgets and reports. None: as the installation's settings say."""
+    """What a workspace's admins chose for money, reports and secrets. None: as the installation's settings say."""
 
     __tablename__ = "workspace_setting"
     workspace_id: int | None = Field(
@@ -191,6 +191,7 @@ class WorkspaceSetting(Table, table=True):
     report_zero_days: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     report_people: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     report_muted_until: datetime | None = moment(optional=True)
+    secrets: str | None = None  # mask, refuse or off
 
 
 class PeopleView(Table, table=True):

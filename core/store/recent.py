@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ _message = tables.Message.__table__  # type: ignore[attr-defined]
 _person = tables.Person.__table__  # type: ignore[attr-defined]
 
 TEXT_SHOWN = 2000  # characters of one message
+_LOOKED_AT = TEXT_SHOWN + 5000  # characters of one message in which secrets are looked for: none is cut in two first
 _CONVERSATIONS = 200  # the newest of a channel that are looked through
 _OPEN = (ConversationKind.THREAD, ConversationKind.CHAT, ConversationKind.CHAIN)
 # Slack's direct messages and its older private channels and group messages, known by their ids until more is stored.
@@ -47,7 +49,7 @@ _newest = (
 _RECENT = (
     select(
         _message.c.role,
-        func.substr(_message.c.text, 1, TEXT_SHOWN).label("text"),
+        func.substr(_message.c.text, 1, _LOOKED_AT).label("text"),
         _message.c.sent_at,
         _person.c.name,
     )
@@ -66,17 +68,25 @@ _RECENT = (
 
 
 def recent_in_channel(
-    connection: Connection, workspace: int, channel: str, *, limit: int, besides: int | None = None
+    connection: Connection,
+    workspace: int,
+    channel: str,
+    *,
+    limit: int,
+    besides: int | None = None,
+    conceal: Callable[[str], str] = str,
 ) -> list[RecentMessage]:
     """The newest messages of a channel's open conversations, oldest first, `limit` at most.
 
     Never of direct messages, private answers or the terminal, nor what was deleted or lies before a reset.
-    `besides`: a conversation to leave out, since the model sees it anyway.
+    `besides`: a conversation to leave out, since the model sees it anyway. `conceal`: takes out what nobody may see.
     """
     if channel.startswith(_CLOSED_CHANNELS):
         return []
     values = {"workspace": workspace, "channel": channel, "limit": limit, "besides": besides or 0}
     return [
-        RecentMessage(None if row.role == "assistant" else row.name or "someone", row.text, row.sent_at)
+        RecentMessage(
+            None if row.role == "assistant" else row.name or "someone", conceal(row.text)[:TEXT_SHOWN], row.sent_at
+        )
         for row in reversed(connection.execute(_RECENT, values).all())
     ]

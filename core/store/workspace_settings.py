@@ -1,4 +1,4 @@
-"""What a workspace has chosen: its zone, whether people's figures are shown, when the economy model takes over."""
+"""What a workspace has chosen: its zone, whether people's figures are shown, when to save, what to do with secrets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from core.messages import WorkspaceKey
+from core.privacy.secrets import Handling
 from core.store import budget_tables, tables
 from core.store.database import Connection
 
@@ -19,7 +20,7 @@ _view = budget_tables.PeopleView.__table__  # type: ignore[attr-defined]
 
 # Built once: to build a statement costs about as much as to run it.
 _CHOSEN = (
-    select(_workspace.c.zone, _setting.c.show_people, _setting.c.economy_at_percent)
+    select(_workspace.c.zone, _setting.c.show_people, _setting.c.economy_at_percent, _setting.c.secrets)
     .select_from(_workspace.outerjoin(_setting, _setting.c.workspace_id == _workspace.c.id))
     .where(_workspace.c.id == bindparam("workspace"))
 )
@@ -27,17 +28,20 @@ _CHOSEN = (
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`zone` None: the settings'. `economy_at_percent` of the month's limit; None: never by itself."""
+    """`zone`, `secrets` None: the settings'. `economy_at_percent` of the month's limit; None: never by itself."""
 
     zone: str | None = None
     show_people: bool = False
     economy_at_percent: int | None = None
+    secrets: Handling | None = None
 
 
 def chosen(connection: Connection, workspace: int | None) -> Chosen:
     """What a workspace has chosen; one that is not stored has chosen nothing."""
     row = connection.execute(_CHOSEN, {"workspace": workspace or 0}).first()
-    return Chosen() if row is None else Chosen(row.zone, bool(row.show_people), row.economy_at_percent)
+    if row is None:
+        return Chosen()
+    return Chosen(row.zone, bool(row.show_people), row.economy_at_percent, row.secrets)
 
 
 def set_zone(connection: Connection, workspace: int, zone_: str | None) -> None:

@@ -13,8 +13,10 @@ from core.chat import ChatMessage, ImagePart
 from core.messages import Answer, ConversationKind, Notice, WorkspaceKey
 from core.mistral.models import Model
 from core.ports import ChatPlatform, Clock, Reply
+from core.privacy import withheld
+from core.privacy.secrets import Handling
 from core.settings import Settings
-from core.store import choices, recent, transcript
+from core.store import choices, recent, transcript, workspace_settings
 from core.store.choices import Chosen, Level
 from core.store.conversations import Conversation, Line
 from core.store.database import Connection, Database
@@ -68,9 +70,17 @@ class Asking:
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply, progress: Progress
     ) -> Answer:
         """The model's answer, or what went wrong as a notice with the text so far. Raises StoreUnavailable."""
-        lines, chosen = await self._lines(turn, conversation, platform, reply)
+        lines, chosen, handling = await self._lines(turn, conversation, platform, reply)
+        kept_back = withheld.withhold(lines, handling)
+        if kept_back.notice is not None:
+            _log.info("secrets.withheld", turn=turn.id, refused=kept_back.refused, **kept_back.notice.values)
+        if kept_back.refused and kept_back.notice is not None:
+            return Answer("", "done", (kept_back.notice,), only_asker=True)
+        lines = kept_back.lines
         question = lines[-1]
         refused = images.notices(question.attachments)
+        if kept_back.notice is not None:
+            refused = (*refused, kept_back.notice)
         progress.notices = refused
         ready = [file for line in lines for file in line.attachments if file.state == "ready"]
         assistant = self._assistants.or_default(chosen.assistant)
@@ -92,11 +102,12 @@ class Asking:
             lines,
             assistant,
             shown,
-            self._toolbox(turn, conversation, assistant, chosen),
+            self._toolbox(turn, conversation, assistant, chosen, handling),
             Path(self._routes, model, sees=bool(shown)),
             self._settings.history_tokens,
             economy=self._economy(model, sees=bool(shown)),
             chosen_by=by if model is models.text else None,
+            secrets=handling,
         )
         return await self._rounds(asked, reply, progress)
 
@@ -125,22 +136,23 @@ class Asking:
 
     async def _lines(
         self, turn: Turn, conversation: Conversation, platform: ChatPlatform, reply: Reply
-    ) -> tuple[list[Line], Chosen]:
-        """The history with the newest files read, and what was chosen for this place."""
+    ) -> tuple[list[Line], Chosen, Handling]:
+        """The history with the newest files read, and what was chosen for this place and for secrets."""
         from_seq = max(conversation.history_from_seq, conversation.trimmed_to_seq)
 
-        def look(connection: Connection) -> tuple[list[Line], Chosen]:
+        def look(connection: Connection) -> tuple[list[Line], Chosen, Handling]:
             lines = transcript.lines(connection, conversation, turn.message, from_seq=from_seq)
             chosen = choices.chosen(connection, turn.workspace, conversation.channel, conversation.id)
             if chosen.model is None and self.billing.is_low(connection, turn):
                 chosen = replace(chosen, model=ECONOMY)
-            return lines, chosen
+            handling = workspace_settings.chosen(connection, turn.workspace).secrets or self._settings.secrets
+            return lines, chosen, handling
 
-        lines, chosen = await self._database.read(look)
+        lines, chosen, handling = await self._database.read(look)
         pending = [line for line in lines if any(file.state == "pending" for file in line.attachments)]
         if not pending:
             reply.status("thinking")
-            return lines, chosen
+            return lines, chosen, handling
         reply.status(*images.reading([file for line in pending for file in line.attachments]))
         key = WorkspaceKey(turn.platform, turn.workspace_id)
         read = {
@@ -148,18 +160,29 @@ class Asking:
             for line in pending[-history.IMAGES_SHOWN :]
         }
         reply.status("thinking")
-        return [
-            Line(line.id, line.seq, line.author, line.text, tuple(read.get(line.id, line.attachments)))
-            for line in lines
-        ], chosen
+        return (
+            [
+                Line(line.id, line.seq, line.author, line.text, tuple(read.get(line.id, line.attachments)))
+                for line in lines
+            ],
+            chosen,
+            handling,
+        )
 
-    def _toolbox(self, turn: Turn, conversation: Conversation, assistant: Assistant, chosen: Chosen) -> Toolbox:
+    def _toolbox(
+        self, turn: Turn, conversation: Conversation, assistant: Assistant, chosen: Chosen, handling: Handling
+    ) -> Toolbox:
         """The assistant's tools, as far as they may be used here."""
 
         async def look(limit: int) -> list[recent.RecentMessage]:
             return await self._database.read(
                 lambda connection: recent.recent_in_channel(
-                    connection, turn.workspace, conversation.channel, besides=conversation.id, limit=limit
+                    connection,
+                    turn.workspace,
+                    conversation.channel,
+                    besides=conversation.id,
+                    limit=limit,
+                    conceal=withheld.concealing(handling),
                 )
             )
 
@@ -181,7 +204,7 @@ class Asking:
                 return self._whole(question.conversation, prompt, progress)
             await self.billing.write_down(question.turn, question.conversation, progress, "tool_calls")
             reply.status("using_tool")
-            results = await question.toolbox.call_all(call.tool_calls)
+            results = withheld.results(await question.toolbox.call_all(call.tool_calls), question.secrets)
             wanted = ChatMessage("assistant", call.text, tool_calls=call.tool_calls)
             question.said = (*question.said, wanted, *results)
             reply.status("thinking")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.messages import Answer, Notice, WorkspaceKey
+from core.privacy import record
 from core.settings import Settings
 from core.store import ledger
 from core.store.choices import Level, What
@@ -47,15 +48,15 @@ class Canned:
         if name == "too_long":
             longest = self._settings.history_tokens * commands.CHARACTERS_PER_TOKEN
             return Answer("", "failed", (Notice("too_long", {"longest": longest}),))
-        training = int(self._settings.words_may_train)
+        where = record.where(self._settings)
         if name == "help":
             values: dict[str, str | int] = {
-                "training": training,
+                **where,
                 "assistants": ", ".join(self._choices.names.every("assistant")),
             }
             return Answer("", "done", (Notice(name, values),))
         if name == "greeting":
-            return Answer("", "done", (Notice(name, {"training": training}),))
+            return Answer("", "done", (Notice(name, where),))
         return Answer("", "done", (Notice(name),))
 
     async def _choosing(self, turn: Turn, conversation: Conversation, what: What, written: str) -> Notice:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from core.messages import Notice, Person, WorkspaceKey
 from core.ports import Clock
-from core.store import choices, workspaces
+from core.privacy.secrets import HANDLINGS, Handling
+from core.store import choices, workspace_settings, workspaces
 from core.store.choices import Chosen, Level, What
 from core.store.database import Connection, Database
 from core.turns.assistants import Assistant
@@ -33,8 +34,10 @@ class Choices:
     Whatever a person meets comes back as a Notice, also what is wrong with a name.
     """
 
-    def __init__(self, names: Names, database: Database, clock: Clock) -> None:
+    def __init__(self, names: Names, database: Database, clock: Clock, *, secrets: Handling = "mask") -> None:
+        """`secrets`: what becomes of them where a workspace has not chosen."""
         self.names = names
+        self._secrets = secrets
         self._database = database
         self._clock = clock
 
@@ -66,8 +69,12 @@ class Choices:
     async def workspace_told(self, key: WorkspaceKey) -> Notice:
         """What holds for a whole workspace, as a sentence. Raises StoreUnavailable."""
         held = await self.holding(key, "")
-        recent = int(held.recent_messages)
-        values: dict[str, str | int] = {"assistant": held.assistant.name, "model": held.model, "recent": recent}
+        values: dict[str, str | int] = {
+            "assistant": held.assistant.name,
+            "model": held.model,
+            "recent": int(held.recent_messages),
+            "secrets": await self._database.read(lambda connection: self._handling(connection, key)),
+        }
         return Notice("workspace_settings", values)
 
     async def choose_for_channel(
@@ -108,6 +115,26 @@ class Choices:
 
         await self._database.write(change)
         return Notice("recent_messages_on") if allowed else Notice("recent_messages_off")
+
+    async def handle_secrets(self, key: WorkspaceKey, written: str) -> Notice:
+        """Sets what becomes of secrets in a workspace's messages, "default" being as it was set up.
+
+        Says what holds now, or what can be written. Raises StoreUnavailable.
+        """
+        typed = written.strip().lower()
+        handling = next((one for one in HANDLINGS if one == typed), None)
+        if handling is None and typed != "default":
+            return Notice("secrets_which")
+
+        def change(connection: Connection) -> Handling:
+            workspace = workspaces.ensure(connection, key, self._clock.now())
+            workspace_settings.change(connection, workspace, secrets=handling)
+            return self._handling(connection, key)
+
+        return Notice("secrets_hold", {"handling": await self._database.write(change)})
+
+    def _handling(self, connection: Connection, key: WorkspaceKey) -> Handling:
+        return workspace_settings.chosen(connection, workspaces.find(connection, key)).secrets or self._secrets
 
     def _held(self, chosen: Chosen) -> Holding:
         """A choice whose name the operator has taken away since counts as none."""

@@ -11,6 +11,7 @@ from core.budgets.short import Cut
 from core.chat import ChatMessage, ChatRequest, ImagePart
 from core.messages import ConversationKind
 from core.mistral.models import Model
+from core.privacy.secrets import Handling
 from core.settings import Settings
 from core.store.choices import Level
 from core.store.conversations import Conversation, Line
@@ -33,7 +34,8 @@ class Question:
 
     `limit`: tokens of history; `economy`: the model to take when money is short, None: there is no cheaper one; `said`:
     tool calls and results; `attempts`: requests of all rounds; `tries`: those of this round at this home; `waited`,
-    `waited_for_money`: seconds; `chosen_by`: whose choice the model is, None: nobody's.
+    `waited_for_money`: seconds; `chosen_by`: whose choice the model is, None: nobody's;
+    `secrets`: what becomes of those in tools' results.
     """
 
     turn: Turn
@@ -54,6 +56,7 @@ class Question:
     replaced: bool = False
     trimmed: bool = False
     chosen_by: Level | None = None
+    secrets: Handling = "mask"
 
 
 @dataclass(frozen=True, slots=True)

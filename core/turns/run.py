@@ -34,7 +34,7 @@ from core.turns.progress import Progress
 _log = structlog.get_logger()
 _PAUSE = 1.0  # seconds before a turn is run again, doubled each time
 _LONGEST_PAUSE = 300.0
-_NOBODY_ELSES = frozenset({"budget_refused", "too_fast"})  # what is told to the asker alone
+_NOBODY_ELSES = frozenset({"budget_refused", "too_fast", "secrets_refused"})  # what is told to the asker alone
 _TOO_OLD = timedelta(hours=1)  # an answer that nobody could be shown by then is given up
 
 
