@@ -66,6 +66,7 @@ def _retention(record: Record) -> tuple[str, ...]:
         f"Words and images of conversations: {days(record.retention_days)}",
         f"Words of people who did not address Bise: {days(record.context_retention_days)}",
         "Amounts of the ledger: kept, without words",
+        *record.not_yet,
     )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from core.mistral.providers.home import region_at
 from core.mistral.providers.provider import is_loopback
 from core.privacy.secrets import Handling
-from core.settings import Settings
+from core.settings import Settings, promised_later
 from core.settings_homes import fallback_entry
 
 OWN_SERVER = "own server"
@@ -38,7 +38,7 @@ class Processor:
 class Record:
     """An entry for the records of processing. Retention in days; `platforms` and `database` by their names here.
 
-    `encrypted`: whatever leaves this machine for a model is.
+    `encrypted`: whatever leaves this machine for a model is. `not_yet`: what this version does not do of its retention.
     """
 
     processors: tuple[Processor, ...]
@@ -50,6 +50,7 @@ class Record:
     database: str
     secrets: Handling
     encrypted: bool
+    not_yet: tuple[str, ...] = ()
 
 
 def record(settings: Settings) -> Record:
@@ -68,6 +69,7 @@ def record(settings: Settings) -> Record:
             address is None or address.startswith("https:") or is_loopback(address)
             for address in (settings.mistral_base_url, settings.fallback_base_url)
         ),
+        not_yet=tuple(line for line in promised_later(settings) if "RETENTION" in line),
     )
 
 
