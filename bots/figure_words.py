@@ -8,7 +8,7 @@ from datetime import datetime
 from bots.wording import coded, day_and_time, dollars, joined, plain
 from core.budgets.limits import BudgetLine, BudgetView, LimitChange
 from core.messages import Tokens, WorkspaceKey
-from core.reports.figures import UsageView
+from core.reports.figures import UnclearReport, UsageView
 from core.store.ledger import DIRECT
 
 _PERIODS = {"day": "Today", "month": "This month"}
@@ -28,7 +28,19 @@ def usage_text(view: UsageView, *, platform: str = "local", person: str | None =
         lines.append(f"Channels this month: {_shares(view.channels, platform, channels=True)}")
     if view.limits:
         lines += ["", _standing(view.limits, platform, person)]
+    if view.unclear is not None:
+        lines += ["", unclear_text(view.unclear)]
     return "\n".join(lines)
+
+
+def unclear_text(report: UnclearReport) -> str:
+    """That a report may be missing, and where its figures are."""
+    kind = "" if report.kind == "daily" else f" --kind {report.kind}"
+    command = f"bise report --workspace {report.workspace} --date {report.date}{kind}"
+    return (
+        f"The {report.kind} report of {report.date.day} {report.date:%B %Y} may not have arrived: whoever runs Bise "
+        f"gets its figures by `{command}`."
+    )
 
 
 def budget_text(view: BudgetView, *, platform: str = "local", person: str | None = None, admin: bool = False) -> str:

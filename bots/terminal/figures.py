@@ -9,6 +9,7 @@ from typing import Any
 
 import migrations
 from bots import replies
+from bots.figure_words import unclear_text
 from bots.terminal.tables import print_table
 from core.errors import ModelError
 from core.messages import Tokens, WorkspaceKey
@@ -36,10 +37,13 @@ async def usage(
     try:
         await database.check(migrations.NEWEST)
         table = await figures.table(database, workspace, since=since, until=until, by=by)
+        unclear = await figures.unclear(database, workspace, datetime.now(UTC))
         if by == "user" and not table.pseudonyms:
             await figures.named_people(database, workspace, "usage", by=None, now=datetime.now(UTC))
     finally:
         await database.close()
+    if unclear is not None:
+        sys.stderr.write(unclear_text(unclear) + "\n")
     if as_json:
         body: dict[str, Any] = {"total": _figures(table.total)}
         if by is not None:

@@ -6,16 +6,19 @@ import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 import migrations
 from bots import report_words
+from bots.figure_words import unclear_text
 from bots.report_desk import ReportDesk
 from bots.serve import Adapter
 from core.errors import PlatformError, SettingsError, WrongUse
 from core.messages import Person, WorkspaceKey
+from core.reports import figures
+from core.reports.figures import UnclearReport
 from core.reports.report import Kind
 from core.service import Core, open_core
 from core.settings import Settings
@@ -46,6 +49,8 @@ async def report(
         if post:
             return await _post(settings, core, workspace, kind, on, as_json=as_json)
         found = await core.reports.report(workspace, kind, on)
+        if found.people is not None and (as_json or form == "text"):
+            await figures.named_people(core.database, workspace, "report", by=None, now=datetime.now(UTC))
         if as_json:
             sys.stdout.write(json.dumps(found.to_json()) + "\n")
         elif form == "png":
@@ -88,6 +93,9 @@ async def _post(
     async with AsyncExitStack() as stack:
         await _connect(settings, core, stack)
         if await _until_over(core, run):
+            if (found := await core.reports.became(run)) is not None and found.unclear:
+                sys.stderr.write(f"bise: {unclear_text(UnclearReport(workspace, run.kind, run.date))}\n")
+                return 1
             return _told(run, "posted", f"The report about {run.date} is posted.", as_json)
     found = await core.reports.became(run)
     why = found.failure if found is not None and found.failure else "a running `bise serve` goes on trying"

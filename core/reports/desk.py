@@ -19,7 +19,15 @@ from core.reports.pictures import Pictures
 from core.reports.report import Kind, Report
 from core.reports.schedule import Schedule
 from core.settings import Settings
-from core.store import admin_controls, announcements, report_runs, report_schedule, report_settings, workspaces
+from core.store import (
+    admin_controls,
+    announcements,
+    report_runs,
+    report_schedule,
+    report_settings,
+    workspace_settings,
+    workspaces,
+)
 from core.store.announcements import Claimed
 from core.store.database import Connection, Database
 from core.store.report_runs import Run, RunKey
@@ -207,6 +215,8 @@ class Reports:
         tries = report_runs.freeze(connection, key, report.to_json(), again=again)
         if tries is None:
             return False
+        if report.people is not None:
+            workspace_settings.record_view(connection, key.workspace, "report", by=None, now=now)
         about: dict[str, str | int] = {"kind": key.kind, "first": str(report.first), "last": str(report.last)}
         actions = [
             Action(button, admin_controls.add(connection, key.workspace, button, about, now)) for button in BUTTONS

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from core.budgets import limits, places
 from core.budgets.limits import BudgetLine
 from core.budgets.terms import Terms
 from core.messages import DISCORD_DM, LOCAL, Person, Tokens, WorkspaceKey
-from core.store import ledger, spending, workspace_settings, workspaces
+from core.reports.report import Kind
+from core.store import ledger, report_runs, spending, workspace_settings, workspaces
 from core.store import limits as limits_store
 from core.store.database import Connection, Database
 from core.store.spending import EstimatedCall, PostCost
 
 TOP = 3  # models and channels that a view names
+_TOLD_FOR = timedelta(days=7)  # that a report may not have arrived
+
+
+@dataclass(frozen=True, slots=True)
+class UnclearReport:
+    """A report of which nobody can tell whether it arrived. `date`: the last local day that it is about."""
+
+    workspace: WorkspaceKey
+    kind: Kind
+    date: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,8 @@ class UsageView:
     """A workspace's usage as a person sees it: today, this month, and their own part of the month.
 
     `limits`: the workspace's and their own, day and month, with what is held and left of each. `models`, `channels`:
-    the dearest of the month; of Discord's direct messages, where nobody knows the others, only their own.
+    the dearest of the month; of Discord's direct messages, where nobody knows the others, only their own. `unclear`: a
+    report that may not have arrived.
     """
 
     today: Tokens
@@ -32,6 +44,7 @@ class UsageView:
     limits: tuple[BudgetLine, ...] = ()
     models: tuple[tuple[str, Tokens], ...] = ()
     channels: tuple[tuple[str, Tokens], ...] = ()
+    unclear: UnclearReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ async def view(database: Database, key: WorkspaceKey, person: str | None, now: d
                     connection, workspace, "channel", since=first, person=whose, at_most=TOP, private=not alone
                 )
             ),
+            unclear=None if alone else _unclear(connection, workspace, key, now),
         )
 
     return await database.read(look)
@@ -108,6 +122,11 @@ async def table(
         return UsageTable(total, tuple(groups))
 
     return await database.read(look)
+
+
+async def unclear(database: Database, key: WorkspaceKey, now: datetime) -> UnclearReport | None:
+    """The newest report of the last days that may not have arrived. Raises WrongUse for an unknown workspace."""
+    return await database.read(lambda connection: _unclear(connection, known(connection, key), key, now))
 
 
 async def named_people(database: Database, key: WorkspaceKey, what: str, *, by: Person | None, now: datetime) -> None:
@@ -154,6 +173,11 @@ def known(connection: Connection, key: WorkspaceKey) -> int:
     if workspace is None:
         raise limits.unknown(key)
     return workspace
+
+
+def _unclear(connection: Connection, workspace: int, key: WorkspaceKey, now: datetime) -> UnclearReport | None:
+    run = report_runs.unclear(connection, workspace, now - _TOLD_FOR)
+    return None if run is None else UnclearReport(key, run.kind, run.date)
 
 
 def _without_names(groups: Sequence[tuple[str, Tokens]]) -> tuple[tuple[str, Tokens], ...]:

@@ -200,6 +200,6 @@ class PeopleView(Table, table=True):
     __tablename__ = "people_view"
     id: int | None = key()
     workspace_id: int = reference("workspace.id", index=True)
-    viewed_by: int | None = reference("person.id", optional=True)  # None: on the command line
+    viewed_by: int | None = reference("person.id", optional=True)  # None: on the command line, or in a report
     what: str
     at: datetime = moment()

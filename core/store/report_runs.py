@@ -20,7 +20,9 @@ _workspace = tables.Workspace.__table__  # type: ignore[attr-defined]
 _KEY = (_run.c.workspace_id, _run.c.kind, _run.c.local_date)
 _ONE = and_(*(column == bindparam(f"its_{column.name}") for column in _KEY))
 _SET = update(_run).where(_ONE)
-_FIND = select(_run.c.outcome, _run.c.failure, _run.c.tries, _run.c.missed, _run.c.figures).where(_ONE)
+_FIND = select(_run.c.outcome, _run.c.failure, _run.c.tries, _run.c.missed, _run.c.figures, _run.c.platform_id).where(
+    _ONE
+)
 
 Outcome = Literal["made", "posted", "silent", "skipped", "failed"]
 
@@ -64,13 +66,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a report. `outcome` None: it is to be made, or being made. `figures`: frozen."""
+    """What became of a report. `outcome` None: it is to be made, or being made. `figures`: frozen.
+
+    `unclear`: it counts as posted, but nobody can tell whether it arrived.
+    """
 
     outcome: Outcome | None
     failure: str | None
     tries: int
     missed: int
     figures: dict[str, Any] | None
+    unclear: bool = False
 
 
 def open_all(connection: Connection, opened: Sequence[Opened], now: datetime) -> list[RunKey]:
@@ -151,7 +157,23 @@ def end(
 def find(connection: Connection, key: RunKey) -> Found | None:
     """What became of a report; None: it was never opened."""
     row = connection.execute(_FIND, _its(key)).first()
-    return None if row is None else Found(row.outcome, row.failure, row.tries, row.missed, row.figures)
+    if row is None:
+        return None
+    unclear = row.outcome == "posted" and row.platform_id is None
+    return Found(row.outcome, row.failure, row.tries, row.missed, row.figures, unclear)
+
+
+def unclear(connection: Connection, workspace: int, since: datetime) -> RunKey | None:
+    """The newest report that was over after an instant and of which nobody can tell whether it arrived."""
+    query = (
+        select(*_KEY)
+        .where(_run.c.workspace_id == workspace, _run.c.ended_at > since)
+        .where(_run.c.outcome == "posted", _run.c.platform_id.is_(None))
+        .order_by(_run.c.ended_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else RunKey(row.workspace_id, cast("Kind", row.kind), row.local_date)
 
 
 def _of(key: RunKey) -> Any:

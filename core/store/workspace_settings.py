@@ -70,5 +70,5 @@ def external_id(connection: Connection, workspace: int, person: int) -> str:
 
 
 def record_view(connection: Connection, workspace: int, what: str, *, by: int | None, now: datetime) -> None:
-    """Writes down that somebody looked at figures of single people; `by` None: on the command line."""
+    """Writes down that somebody looked at figures of single people; `by` None: on the command line, or in a report."""
     connection.execute(insert(_view).values(workspace_id=workspace, viewed_by=by, what=what, at=now))

@@ -63,7 +63,7 @@ def choose(place: Place, channels: Mapping[int, str]) -> None:
         connection.commit()
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(4 * 3600)  # at full size 500 processes one after the other, half an hour and more
 async def test_a_report_whose_process_is_killed_anywhere_is_posted_once(place: Place, full_size: bool) -> None:
     """Killed before the claim, between claim and post at three points, and between post and store."""
     key = WorkspaceKey("slack", "T0PLAY")

@@ -7,7 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from bots.figure_words import usage_text
+from core.budgets.terms import Terms
 from core.errors import PlaceForbidden, PlaceGone, PlatformUnavailable, WrongUse
+from core.reports import figures
+from core.reports.figures import UnclearReport
 from core.reports.pictures import Pictures
 from tests.databases import Place
 from tests.fakes import TEAM
@@ -140,6 +144,32 @@ async def test_where_nobody_can_look_it_is_rather_not_posted_than_twice(place: P
         await at.another().round()
         assert at.dates() == [FIRST]
         assert place.rows("SELECT failure FROM announcement WHERE place IS NOT NULL") == [("unclear",)]
+        assert await figures.unclear(at.database, TEAM, at.clock.now()) == UnclearReport(TEAM, "daily", FIRST)
+        seen = await figures.view(at.database, TEAM, "U1", at.clock.now(), Terms.of(place.settings()))
+        assert "daily report of 23 November 2026 may not have arrived" in usage_text(seen)
+        assert await figures.unclear(at.database, TEAM, at.clock.now() + timedelta(days=8)) is None
+
+
+async def test_one_that_arrived_is_never_called_unclear(place: Place) -> None:
+    async with office(place) as at:
+        at.spend(FIRST)
+        await scheduled(at)
+        at.at(NINE)
+        await at.process.round()
+        assert at.dates() == [FIRST]
+        assert await figures.unclear(at.database, TEAM, at.clock.now()) is None
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_report_that_names_people_is_written_down_as_a_look_at_them(place: Place, shown: bool) -> None:
+    async with office(place) as at:
+        at.spend(FIRST)
+        await scheduled(at)
+        await at.choices.switch(TEAM, "people", on=shown)
+        at.at(NINE)
+        await at.process.round()
+        await at.another().round()
+        assert place.rows("SELECT what, viewed_by FROM people_view") == [("report", None)] * shown
 
 
 async def test_a_channel_that_is_gone_is_told_once_and_the_report_goes_to_the_admins(place: Place) -> None:
