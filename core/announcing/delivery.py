@@ -28,7 +28,6 @@ AT_ONCE, BATCHES = 8, 20
 APART = 1.0  # seconds between two posts in a place; Slack takes one a second
 PATIENCE = 40.0  # seconds for one delivery: over before its claim is
 GIVEN_UP_AFTER = timedelta(days=1)
-UNCLEAR = "unclear"  # why a copy is over of which nobody can tell whether it stands there
 _WAITS = (5.0, 15.0, 60.0, 300.0)  # seconds before the next try
 _log = structlog.get_logger()
 
@@ -217,7 +216,9 @@ class Deliveries:
 
     async def _unclear(self, copy: int) -> None:
         now = self._clock.now()
-        await self._database.write(lambda connection: announcements.copy_ended(connection, copy, now, failure=UNCLEAR))
+        await self._database.write(
+            lambda connection: announcements.copy_ended(connection, copy, now, failure=announcements.UNCLEAR)
+        )
 
     async def _posted(self, copy: int, post: str) -> None:
         now = self._clock.now()

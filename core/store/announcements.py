@@ -17,6 +17,7 @@ from core.messages import Action, Announcement, Notice, WorkspaceKey
 from core.store import budget_tables, tables
 from core.store.database import Connection
 
+UNCLEAR = "unclear"  # why a copy is over of which nobody can tell whether it stands there
 CLAIM = timedelta(minutes=1)  # longer than a delivery is let take
 _announcement = budget_tables.Announcement.__table__  # type: ignore[attr-defined]
 _setting = budget_tables.WorkspaceSetting.__table__  # type: ignore[attr-defined]
@@ -127,7 +128,8 @@ def begin_copy(connection: Connection, claimed: Claimed, place: str, now: dateti
         added = kept | {"name": name, "place": place, "actions": parent.actions, "created_at": now, "tries": 1}
         return Copy(int(connection.execute(_ADD.returning(_announcement.c.id), added).scalar_one()), "new")
     if row.ended_at is not None:
-        return Copy(row.id, "posted" if row.failure is None else "failed")
+        # One that may stand there counts as posted, or a next try would say it again elsewhere.
+        return Copy(row.id, "posted" if row.failure in (None, UNCLEAR) else "failed")
     once_more = update(_announcement).where(_announcement.c.id == row.id)
     connection.execute(once_more.values(tries=_announcement.c.tries + 1))
     return Copy(row.id, "begun")

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from bots.figure_words import usage_text
 from core.budgets.terms import Terms
@@ -148,6 +149,27 @@ async def test_where_nobody_can_look_it_is_rather_not_posted_than_twice(place: P
         seen = await figures.view(at.database, TEAM, "U1", at.clock.now(), Terms.of(place.settings()))
         assert "daily report of 23 November 2026 may not have arrived" in usage_text(seen)
         assert await figures.unclear(at.database, TEAM, at.clock.now() + timedelta(days=8)) is None
+
+
+async def test_one_that_may_have_arrived_is_not_sent_elsewhere_by_the_next_process(place: Place) -> None:
+    """The process ends after it has found that it cannot tell, and before it has said so of the whole report."""
+    async with office(place) as at:
+        at.spend(FIRST)
+        await scheduled(at)
+        at.at(NINE)
+        at.slack.unsure = [PlatformUnavailable("502")]
+        at.slack.blind = PlaceForbidden("no", code="missing_scope")
+        await at.process.round()
+        at.clock.advance(60)
+        await at.another().round()
+        undone = "UPDATE announcement SET ended_at = NULL, claimed_until = NULL WHERE place IS NULL"
+        with place.connected() as connection:
+            connection.execute(text(undone))
+            connection.commit()
+        at.clock.advance(60)
+        await at.another().round()
+        assert place.rows("SELECT failure FROM announcement WHERE place IS NULL") == [(None,)]
+        assert at.dates() == [FIRST]
 
 
 async def test_one_that_arrived_is_never_called_unclear(place: Place) -> None:
