@@ -46,7 +46,7 @@ def _comparison(report: Report) -> str:
         "monthly": "the month before",
     }[report.kind]
     if not report.change:
-        return f"as much as {against}"
+        return f"As much as {against}"
     share = f" ({abs(report.change) * 100 / report.before:,.0f} %)" if report.before > 0 else ""
     return f"{dollars(abs(report.change))}{share} {'more' if report.change > 0 else 'less'} than {against}"
 

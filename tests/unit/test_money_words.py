@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +14,7 @@ from bots.figure_words import budget_text, changed_text, usage_text
 from bots.slack.budgets import SetLimit, ShowBudget, parse
 from core.budgets.limits import BudgetLine, BudgetView, LimitChange
 from core.messages import Notice, Tokens, WorkspaceKey
-from core.reports.figures import UsageView
+from core.reports.figures import UnclearReport, UsageView
 
 PARIS = ZoneInfo("Europe/Paris")
 DAY, MONTH = datetime(2026, 11, 24, tzinfo=PARIS), datetime(2026, 12, 1, tzinfo=PARIS)
@@ -206,3 +206,10 @@ def test_what_is_typed_behind_budget_is_understood_in_any_order(typed: str, want
 @given(st.text(max_size=60))
 def test_whatever_is_typed_is_understood_or_told(typed: str) -> None:
     assert isinstance(parse(typed), ShowBudget | SetLimit | Notice)
+
+
+def test_a_report_that_may_be_missing_is_told_in_one_line_with_the_way_to_its_figures() -> None:
+    unclear = UnclearReport(WorkspaceKey("slack", "T0123"), "weekly", date(2026, 11, 22))
+    told = usage_text(UsageView(Tokens(), Tokens(), Tokens(), unclear=unclear)).splitlines()[-1]
+    assert told.startswith("The weekly report of 22 November 2026 may not have arrived: ")
+    assert "`bise report --workspace slack:T0123 --date 2026-11-22 --kind weekly`" in told

@@ -45,7 +45,7 @@ def test_the_whole_of_it_is_one_screen() -> None:
     ("changes", "line"),
     [
         ({"before": None, "movement": None, "compared": 0}, "There is nothing to compare it with yet."),
-        ({"before": 1_230_000}, "as much as the average of the last 4 Sundays"),
+        ({"before": 1_230_000}, "As much as the average of the last 4 Sundays"),
         ({"before": 2_460_000, "compared": 1}, "$1.23 (50 %) less than the last Sunday"),
         ({"before": 0}, "$1.23 more than the average of the last 4 Sundays"),
         ({"limit": None, "bar": None}, "November so far: $8.12, no limit"),
