@@ -125,8 +125,13 @@ async def table(
 
 
 async def unclear(database: Database, key: WorkspaceKey, now: datetime) -> UnclearReport | None:
-    """The newest report of the last days that may not have arrived. Raises WrongUse for an unknown workspace."""
-    return await database.read(lambda connection: _unclear(connection, known(connection, key), key, now))
+    """The newest report of the last days that may not have arrived; none of a workspace that nobody has used."""
+
+    def look(connection: Connection) -> UnclearReport | None:
+        workspace = workspaces.find(connection, key)
+        return None if workspace is None else _unclear(connection, workspace, key, now)
+
+    return await database.read(look)
 
 
 async def named_people(database: Database, key: WorkspaceKey, what: str, *, by: Person | None, now: datetime) -> None:
