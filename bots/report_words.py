@@ -28,7 +28,7 @@ _PARTIAL = {
 }
 _MOVED = (  # the part, what more of it is called, and what less of it is
     ("turns", "more questions", "fewer questions"),
-    ("tokens_per_turn", "longer ones", "shorter ones"),
+    ("tokens_per_turn", "longer questions and answers", "shorter questions and answers"),
     ("model_mix", "dearer models", "cheaper models"),
     ("price", "dearer tokens", "cheaper tokens"),
 )
