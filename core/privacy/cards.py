@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 # A run of digits in groups, as long as it goes. What begins with a set is looked for in C, quicker than any lookbehind.
-_RUN = re.compile(r"[0-9]++(?:[ \u00a0-][0-9]++)*+")
+_RUN = re.compile(r"[0-9]+(?:[ \u00a0-][0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
 # Beginnings and lengths that are issued today, unbroken: a Discord id is 17 to 19 digits, a SIRET 14 with a check digit
 # of the same kind, an EAN-13 may begin with a 4, so these lengths count only where they are grouped as on a card.

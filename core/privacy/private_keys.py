@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 _BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 _END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
-_BODY = re.compile(r"[^-]*+(?:-(?!----)[^-]*+)*+")
+# Without possessive repeats, which Python 3.11's first releases get wrong; each of these only ever goes on or ends.
+_BODY = re.compile(r"[^-]*(?:-(?!----)[^-]*)*")
 # What a key that was cut off still shows: whole lines of it, one after the other, also where JSON writes breaks as \n.
 _CUT_BODY = re.compile(
-    r"(?:(?:\s|\\[nr])++[A-Z][A-Za-z-]{2,20}: [^\n\\]{1,100})*+(?:(?:[\s>|\"'+,]|\\[nrt])*+[A-Za-z0-9+/=]{24,}+)*+"
+    r"(?:(?:\s|\\[nr])+[A-Z][A-Za-z-]{2,20}: [^\n\\]{1,100})*(?:(?:[\s>|\"'+,]|\\[nrt])*[A-Za-z0-9+/=]{24,})*"
 )
 _LINE = re.compile(r"[ \t>|\"'+,]*[A-Za-z0-9+/=]{1,100}[ \t\"'+,]*(?:\\[nr])?[\"'+, \t]*")
 _LONG = re.compile(r"[A-Za-z0-9+/=]{24}")

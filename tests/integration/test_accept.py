@@ -210,12 +210,12 @@ async def test_a_picture_without_words_is_a_question(home: House) -> None:
 async def test_a_hundred_thousand_characters_are_refused_and_nothing_of_them_is_stored(
     place: Place, home: House
 ) -> None:
-    await home.core.accept(message("secret " * 14_286))
+    await home.core.accept(message("hushed " * 14_286))
     assert home.rows("SELECT command FROM turn") == [("too_long",)]
     assert stored(home) == [("C1:1", "command", "")]
     if not place.postgres:
         data = b"".join(file.read_bytes() for file in place.folder.iterdir())
-        assert b"secret" not in data
+        assert b"hushed" not in data
 
 
 async def test_people_of_other_organisations_are_told_no_unless_they_are_allowed(place: Place) -> None:

@@ -88,8 +88,7 @@ async def test_pictures_are_drawn_by_one_process_that_ends_when_it_is_idle() -> 
             image = Image.open(io.BytesIO(picture))
             assert image.size == (1020, 990)
             assert image.convert("RGBA").getextrema()[3] == (255, 255), "it must not depend on what is behind it"
-        await soon(lambda: pictures.process_id is None)
-        assert not _lives(process)
+        await soon(lambda: pictures.process_id is None and not _lives(process))
     finally:
         await pictures.aclose()
 
