@@ -117,8 +117,7 @@ async def announced(world: World, name: str, *, platform: str = "slack") -> None
     """Something is announced to the admins of that platform's workspace."""
     ids = {"slack": "T0PLAY", "discord": world.discord.guild_id}
     insert = f"INSERT INTO workspace (platform, external_id, created_at) VALUES ('{platform}', '{ids[platform]}', "  # noqa: S608
-    if not world.place.rows("SELECT id FROM workspace WHERE platform = ?", platform):
-        world.place.change(f"{insert} '2026-11-23 12:00:00')")
+    world.place.change(f"{insert} '2026-11-23 12:00:00') ON CONFLICT DO NOTHING")  # the service may have made it
     [(workspace,)] = world.place.rows("SELECT id FROM workspace WHERE platform = ?", platform)
     core = world.service.core
     now = core._parts.clock.now()
